@@ -1,0 +1,248 @@
+"""What a model knows of itself: one card beside its weights, read by everyone who uses the model."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from verisim.errors import BadCard, NotFound, StorageFailed
+from verisim.files.atomic import replacing
+from verisim.networks.unet import UNet
+from verisim.preprocessing import Preprocessing
+
+Color = tuple[float, float, float]
+
+SHIPPED_MODELS = Path(__file__).parent / "models"
+"""The folder of the models that come with the package."""
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """Where a model's knowledge comes from.
+
+    Args:
+        data: Name of the data set.
+        licence: Its licence.
+        split: Which cases were learned from.
+        cases: How many.
+        seed: Seed of every random choice.
+        date: ISO date of the training's end.
+        iterations: Optimizer steps.
+        batch_size: Patches a step.
+        seconds: Wall time.
+        device: What it ran on.
+        initialized_from: Name and version of the model that was fine-tuned; empty for none.
+        extent_mm: Smallest and largest box of a training volume along the network's axes.
+    """
+
+    data: str
+    licence: str
+    split: str
+    cases: int
+    seed: int
+    date: str
+    iterations: int
+    batch_size: int
+    seconds: float
+    device: str
+    extent_mm: tuple[tuple[float, float, float], tuple[float, float, float]]
+    initialized_from: str = ""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A model: what it segments, how its input is prepared, which network, which weights.
+
+    Args:
+        name: Lower case with dashes, the same on the command line, the server and the panels.
+        version: Counts up with every training that was kept.
+        kind: The verb it serves.
+        description: One sentence for the person who chooses.
+        channels: Name of each input channel.
+        labels: Name to value, 1..N without gaps, background not listed.
+        colors: Name of each label to red, green, blue in 0..1.
+        preprocessing: To the network's world.
+        patch_size: Spatial shape that the network sees at once.
+        network: The network's arguments.
+        keep_largest: Labels of which only the largest connected component is kept.
+        sha256: Of the weights' file; empty while untrained.
+        training: Where its knowledge comes from.
+        figures: Measured on the validation split, e.g. "dice.anterior".
+        seconds_per_volume: Expected on the device of the training.
+        folder: Where card and weights lie; not written into the card.
+    """
+
+    name: str
+    description: str
+    channels: tuple[str, ...]
+    labels: Mapping[str, int]
+    colors: Mapping[str, Color]
+    preprocessing: Preprocessing
+    patch_size: tuple[int, int, int]
+    network: UNet
+    version: int = 1
+    kind: Literal["segmentation"] = "segmentation"
+    keep_largest: tuple[str, ...] = ()
+    sha256: str = ""
+    training: TrainingRecord | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
+    seconds_per_volume: float = 0.0
+    folder: Path = Path()
+
+    def __post_init__(self) -> None:
+        if sorted(self.labels.values()) != list(range(1, len(self.labels) + 1)):
+            raise BadCard(
+                f"The labels of {self.name} have the values {sorted(self.labels.values())}.",
+                "Number them 1, 2, 3, … without gaps.",
+            )
+        if any(size % d for size, d in zip(self.patch_size, self.network.divisor, strict=True)):
+            raise BadCard(
+                f"The patch size {self.patch_size} of {self.name} does not fit its network.",
+                f"Use multiples of {self.network.divisor}.",
+            )
+
+    @property
+    def classes(self) -> int:
+        """Labels and background."""
+        return len(self.labels) + 1
+
+    @property
+    def title(self) -> str:
+        """Name and version, as people quote it."""
+        return f"{self.name} v{self.version}"
+
+    @property
+    def weights_path(self) -> Path:
+        """The file of weights beside the card."""
+        return self.folder / f"{self.name}-v{self.version}.safetensors"
+
+    @property
+    def card_path(self) -> Path:
+        """The file of the card."""
+        return self.folder / f"{self.name}-v{self.version}.toml"
+
+    def build(self, deep_supervision: bool = False) -> nn.Module:
+        """The network without trained weights."""
+        return self.network.build(len(self.channels), self.classes, deep_supervision)
+
+    def load(self) -> nn.Module:
+        """The network with its trained weights, ready to predict.
+
+        Raises:
+            NotFound: The weights are not beside the card.
+            BadCard: The weights are not those that the card describes.
+        """
+        if not self.weights_path.is_file():
+            raise NotFound(
+                f"The weights {self.weights_path} of {self.title} are missing.",
+                "Install the model again, or train it.",
+            )
+        if sha256_of(self.weights_path) != self.sha256:
+            raise BadCard(
+                f"{self.weights_path} is not the file that the card of {self.title} describes.",
+                "Copy the weights again, together with their card.",
+            )
+        network = self.build()
+        _fill(network, self.weights_path, self.title)
+        return network.eval()
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read a card from its TOML file.
+
+    Raises:
+        BadCard: A field is missing, unknown or of the wrong type; the message names it.
+    """
+    try:
+        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        card = TypeAdapter(ModelCard).validate_python(fields | {"folder": path.parent})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadCard(f"The card {path} is no TOML file: {error}.", "Copy it again.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadCard(
+            f"The card {path} has a wrong field {where}: {first['msg']}.", "Correct the card."
+        ) from error
+    return card
+
+
+def write_model(card: ModelCard, weights: Mapping[str, Tensor], folder: Path) -> ModelCard:
+    """Write weights and card into a folder; the card last, so a listed model is complete.
+
+    Returns:
+        The card with the weights' SHA-256 and its folder.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageFailed(f"{folder} cannot be made: {error}.", "Choose another.") from error
+    placed = replace(card, folder=folder)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    with replacing(placed.weights_path) as temporary:
+        save_file(tensors, temporary, metadata={"card": _toml(placed)})
+    complete = replace(placed, sha256=sha256_of(placed.weights_path))
+    with replacing(complete.card_path) as temporary:
+        temporary.write_text(_toml(complete), encoding="utf-8")
+    return complete
+
+
+def find_cards(*folders: Path) -> dict[str, ModelCard]:
+    """The newest version of every model in some folders; a later folder wins a tie."""
+    found: dict[str, ModelCard] = {}
+    for path in (p for folder in folders for p in sorted(folder.glob("*.toml"))):
+        card = read_card(path)
+        if card.name not in found or card.version >= found[card.name].version:
+            found[card.name] = card
+    return found
+
+
+def find_card(name: str, *folders: Path) -> ModelCard:
+    """The newest version of one model.
+
+    Raises:
+        NotFound: No folder holds it; the message lists those that exist.
+    """
+    cards = find_cards(*folders)
+    if name not in cards:
+        raise NotFound(
+            f"There is no model named {name!r}.",
+            f"Choose one of: {', '.join(sorted(cards)) or 'none installed'}.",
+        )
+    return cards[name]
+
+
+def sha256_of(path: Path) -> str:
+    """Checksum of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _toml(card: ModelCard) -> str:
+    fields = asdict(card)
+    del fields["folder"]
+    return tomli_w.dumps(_without_none(fields), multiline_strings=False)
+
+
+def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _fill(network: nn.Module, path: Path, title: str) -> None:
+    try:
+        network.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        raise BadCard(
+            f"The weights {path} do not fit the network of {title}: {error}.",
+            "Copy the weights again, together with their card.",
+        ) from error

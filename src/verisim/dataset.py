@@ -1,0 +1,293 @@
+"""Cases and splits of a data set, from the layouts that people already have.
+
+Three layouts are read: the Medical Segmentation Decathlon's and nnU-Net's `dataset.json`, and the
+datastore of MONAI Label (images in a folder, `labels/final` beside them).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from verisim.errors import BadDataset, NotFound
+from verisim.files import read, read_label_map
+from verisim.files.source import NIFTI, NRRD, suffix_of
+from verisim.volume import LabelMap, Volume
+
+IMAGE_SUFFIXES = (*NIFTI, *NRRD)
+"""Files that may hold a case."""
+
+VALIDATION_SHARE = 0.2
+"""Share of the subjects that validate when a data set names no split."""
+
+KNOWN_SUBJECTS = {"Hippocampus": r"hippocampus_(\d+)"}
+"""Data sets where two case ids, 2k-1 and 2k, are the two sides of one scan."""
+
+SAME_SUBJECT = {"hippocampus_245": "150"}
+"""Cases that belong to a scan of other ids (seen by correlating the images)."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One labelled (or not yet labelled) volume.
+
+    Args:
+        name: The file's name without suffix and channel number.
+        subject: Whose body it is; all cases of a subject stay on one side of a split.
+        images: One file a channel.
+        label: The reference label map, if there is one.
+    """
+
+    name: str
+    subject: str
+    images: tuple[Path, ...]
+    label: Path | None = None
+
+    def volume(self) -> Volume:
+        """The image, all channels on the grid of the first: (C, X, Y, Z)."""
+        first, *others = [read(path) for path in self.images]
+        if not others:
+            return first
+        arrays = [first.array, *(other.resampled_like(first).array for other in others)]
+        return first.new(np.stack(arrays))
+
+    def label_map(self, labels: Mapping[str, int]) -> LabelMap:
+        """The reference label map.
+
+        Raises:
+            BadDataset: There is none, or it does not lie on the image's grid.
+        """
+        if self.label is None:
+            raise BadDataset(f"The case {self.name} has no label.", "Label it, or leave it out.")
+        return read_label_map(self.label, labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Cases with what is common to them.
+
+    Args:
+        name: As its description says.
+        cases: Labelled cases.
+        channels: Name of each input channel.
+        labels: Name to value, background not listed.
+        licence: As its description says.
+        splits: Name of a split to case names.
+    """
+
+    name: str
+    cases: tuple[Case, ...]
+    channels: tuple[str, ...]
+    labels: Mapping[str, int]
+    licence: str
+    splits: Mapping[str, frozenset[str]]
+
+    def split(self, name: str) -> tuple[Case, ...]:
+        """The cases of a split; "all" is every case.
+
+        Raises:
+            NotFound: There is no such split, or none of its cases is in the folder.
+        """
+        if name == "all":
+            return self.cases
+        if name not in self.splits:
+            raise NotFound(
+                f"The data set {self.name} has no split {name!r}.",
+                f"Choose one of: {', '.join(['all', *self.splits])}.",
+            )
+        cases = tuple(case for case in self.cases if case.name in self.splits[name])
+        if not cases:
+            raise NotFound(
+                f"No case of the split {name!r} is in the folder of {self.name}.",
+                "Choose --split all, or correct splits.json.",
+            )
+        return cases
+
+
+def open_dataset(folder: Path, subject_pattern: str = "") -> Dataset:
+    """Open a folder in whichever of the known layouts it is.
+
+    Args:
+        folder: Holds `dataset.json`, or images with `labels/final` (MONAI Label).
+        subject_pattern: Regular expression on a case's name; its first group is the subject.
+
+    Raises:
+        BadDataset: The layout is not known, or the description contradicts the files.
+    """
+    if not folder.is_dir():
+        raise NotFound(f"There is no folder {folder}.", "Check the path.")
+    if (folder / "dataset.json").is_file():
+        return _described(folder, subject_pattern)
+    return _datastore(folder, subject_pattern)
+
+
+def split_by_subject(cases: Iterable[Case], seed: int = 0) -> dict[str, frozenset[str]]:
+    """Draw a training and a validation split that share no subject."""
+    listed = list(cases)
+    subjects = sorted({case.subject for case in listed})
+    drawn = np.random.default_rng(seed).permutation(subjects)
+    count = round(len(subjects) * VALIDATION_SHARE) if len(subjects) > 1 else 0
+    held_out = set(drawn[: max(count, min(1, len(subjects) - 1))])
+    return {
+        "train": frozenset(c.name for c in listed if c.subject not in held_out),
+        "val": frozenset(c.name for c in listed if c.subject in held_out),
+    }
+
+
+def _described(folder: Path, subject_pattern: str) -> Dataset:
+    text = _json(folder / "dataset.json")
+    name = str(text.get("name", folder.name))
+    labels = _labels(text.get("labels", {}), folder)
+    channels = text.get("channel_names", text.get("modality", {"0": "image"}))
+    cases = tuple(
+        Case(case, _subject(case, name, subject_pattern), images, label)
+        for case, images, label in (
+            _decathlon(folder, text["training"])
+            if isinstance(text.get("training"), list)
+            else _nnunet(folder, len(channels))
+        )
+    )
+    if not cases:
+        raise BadDataset(
+            f"{folder} describes no labelled case that exists.", "Check dataset.json and labelsTr."
+        )
+    return Dataset(
+        name=name,
+        cases=cases,
+        channels=tuple(str(channels[key]) for key in sorted(channels)),
+        labels=labels,
+        licence=str(text.get("licence", text.get("license", "unknown"))),
+        splits=_splits(folder, cases),
+    )
+
+
+def _decathlon(
+    folder: Path, entries: list[dict[str, str]]
+) -> list[tuple[str, tuple[Path, ...], Path]]:
+    cases = []
+    for entry in entries:
+        image, label = folder / entry["image"], folder / entry["label"]
+        for path in (image, label):
+            if not path.is_file():
+                raise BadDataset(
+                    f"dataset.json lists {path}, which does not exist.",
+                    "Download the data set again, or take the case out of dataset.json.",
+                )
+        cases.append((stem(image), (image,), label))
+    return cases
+
+
+def _nnunet(folder: Path, channels: int) -> list[tuple[str, tuple[Path, ...], Path]]:
+    cases = []
+    for label in sorted((folder / "labelsTr").glob("*")):
+        if not label.name.endswith(IMAGE_SUFFIXES):
+            continue
+        suffix = label.name[len(stem(label)) :]
+        images = tuple(
+            folder / "imagesTr" / f"{stem(label)}_{k:04d}{suffix}" for k in range(channels)
+        )
+        missing = [path for path in images if not path.is_file()]
+        if missing:
+            raise BadDataset(
+                f"The label {label.name} has no image {missing[0]}.",
+                "nnU-Net's layout wants imagesTr/CASE_0000, CASE_0001, … for each channel.",
+            )
+        cases.append((stem(label), images, label))
+    return cases
+
+
+def _datastore(folder: Path, subject_pattern: str) -> Dataset:
+    finals = {stem(p): p for p in sorted((folder / "labels" / "final").glob("*"))}
+    images = [p for p in sorted(folder.glob("*")) if p.name.endswith(IMAGE_SUFFIXES)]
+    cases = tuple(
+        Case(stem(p), _subject(stem(p), folder.name, subject_pattern), (p,), finals[stem(p)])
+        for p in images
+        if stem(p) in finals
+    )
+    if not cases:
+        raise BadDataset(
+            f"{folder} is no data set: it has neither dataset.json nor labels/final.",
+            "Point to a folder in the layout of the Decathlon, nnU-Net or MONAI Label.",
+        )
+    values = sorted({int(v) for case in cases for v in np.unique(read_label_map(_label(case)).array)})
+    labels = {f"label_{value}": value for value in values if value}
+    return Dataset(folder.name, cases, ("image",), labels, "unknown", _splits(folder, cases))
+
+
+def _label(case: Case) -> Path:
+    assert case.label is not None
+    return case.label
+
+
+def _splits(folder: Path, cases: tuple[Case, ...]) -> dict[str, frozenset[str]]:
+    """Splits of `splits.json` beside the data, else one drawn by subject."""
+    path = folder / "splits.json"
+    if not path.is_file():
+        return split_by_subject(cases)
+    text = _json(path)
+    named = {key: value for key, value in text.items() if _is_list_of_names(value)}
+    for k, fold in enumerate(text.get("folds", [])):
+        held_out = fold["val"] if isinstance(fold, dict) else fold
+        named[f"fold{k}"] = held_out
+    return {key: frozenset(_full_name(name, cases) for name in names) for key, names in named.items()}
+
+
+def stem(path: Path) -> str:
+    """A file's name without its suffix, however long that is."""
+    return path.name.removesuffix(suffix_of(path))
+
+
+def _is_list_of_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _full_name(name: str, cases: tuple[Case, ...]) -> str:
+    """Splits may list "001" for hippocampus_001."""
+    ends = [case.name for case in cases if case.name == name or case.name.endswith(f"_{name}")]
+    return ends[0] if ends else name
+
+
+def _subject(case: str, dataset: str, pattern: str) -> str:
+    if pattern:
+        found = re.search(pattern, case)
+        if not found:
+            raise BadDataset(
+                f"The subject pattern {pattern!r} finds nothing in the case {case!r}.",
+                "Give a regular expression whose first group is the subject, e.g. '(p\\d+)_'.",
+            )
+        return found.group(1) if found.groups() else found.group(0)
+    sides = re.fullmatch(KNOWN_SUBJECTS.get(dataset, r"(?!)"), case)
+    if not sides:
+        return case
+    return SAME_SUBJECT.get(case, f"{(int(sides.group(1)) + 1) // 2:03d}")
+
+
+def _labels(listed: Mapping[str, Any], folder: Path) -> dict[str, int]:
+    """Both {"1": "Anterior"} (Decathlon) and {"Anterior": 1} (nnU-Net v2), in lower case."""
+    try:
+        pairs = [
+            (str(name), int(value)) if str(value).isdigit() else (str(value), int(name))
+            for name, value in listed.items()
+        ]
+    except (TypeError, ValueError) as error:
+        raise BadDataset(
+            f"The labels {dict(listed)} of {folder / 'dataset.json'} are not name and number.",
+            'Write them as {"background": 0, "liver": 1}.',
+        ) from error
+    return {name.lower(): value for name, value in pairs if value}
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        text = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BadDataset(f"{path} is no valid JSON: {error}.", "Correct the file.") from error
+    if not isinstance(text, dict):
+        raise BadDataset(f"{path} must hold one JSON object.", "Correct the file.")
+    return text

@@ -1,0 +1,16 @@
+"""How well a segmentation agrees with the truth, and how sure that is."""
+
+from verisim.metrics.agreement import Agreement, compare
+from verisim.metrics.intervals import Interval, bootstrap_mean
+from verisim.metrics.overlap import dice
+from verisim.metrics.surface import hausdorff95_mm, surface_dice
+
+__all__ = [
+    "Agreement",
+    "Interval",
+    "bootstrap_mean",
+    "compare",
+    "dice",
+    "hausdorff95_mm",
+    "surface_dice",
+]

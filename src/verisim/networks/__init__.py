@@ -1,0 +1,1 @@
+"""Networks know tensors, never volumes."""

@@ -1,0 +1,91 @@
+"""To the network's world: one callable, stored in the card, used by training and inference alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import psutil
+
+from verisim.errors import TooLarge, UnsupportedVolume
+from verisim.volume import Array, Volume
+
+BYTES_PER_VOXEL = 40
+"""Memory that segmentation needs per resampled voxel: input, probabilities, weights, copies (measured)."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Turn, resample and normalize a volume so that the network finds what it was trained on.
+
+    Args:
+        orientation: Where the axes shall point.
+        spacing_mm: Voxel size the network expects.
+        normalization: "z-score": each channel to mean 0 and standard deviation 1 (Isensee 2021).
+    """
+
+    orientation: str = "RAS"
+    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    normalization: Literal["z-score", "none"] = "z-score"
+
+    def __call__(self, volume: Volume) -> Volume:
+        """The volume as (C, X, Y, Z) float32 in the network's orientation and spacing.
+
+        Raises:
+            UnsupportedVolume: The volume holds NaN or infinite voxels.
+            TooLarge: The resampled volume would not fit into memory.
+        """
+        check_finite(volume.array)
+        self._check_fits(volume)
+        channels = volume.array if volume.array.ndim == 4 else volume.array[np.newaxis]
+        floats = volume.new(channels.astype(np.float32))
+        resampled = floats.reoriented(self.orientation).resampled(self.spacing_mm)
+        return resampled.apply(_z_score) if self.normalization == "z-score" else resampled
+
+    def _check_fits(self, volume: Volume) -> None:
+        voxels = float(np.prod(np.divide(volume.extent_mm, self._spacing_along(volume))))
+        needed = max(voxels, float(np.prod(volume.spatial_shape))) * BYTES_PER_VOXEL
+        free = psutil.virtual_memory().available
+        if needed > free:
+            raise TooLarge(
+                f"The volume of {_rounded(volume.extent_mm)} mm has {voxels:.3g} voxels at "
+                f"{self.spacing_mm} mm and would need {needed / 2**30:.1f} GiB; "
+                f"{free / 2**30:.1f} GiB are free.",
+                "Crop it to the anatomy of interest, or check the spacing in its header.",
+            )
+
+    def _spacing_along(self, volume: Volume) -> tuple[float, ...]:
+        """The wanted spacing in the order of the volume's own axes."""
+        axes = ["".join(sorted(pair)) for pair in ("RL", "AP", "IS")]
+        index = {letter: k for k, pair in enumerate(axes) for letter in pair}
+        wanted = {
+            index[o]: s for o, s in zip(self.orientation, self.spacing_mm, strict=True)
+        }
+        return tuple(wanted[index[o]] for o in volume.orientation)
+
+
+def check_finite(array: Array) -> None:
+    """Refuse NaN and infinite voxels.
+
+    Raises:
+        UnsupportedVolume: Names how many there are.
+    """
+    bad = 0 if array.dtype.kind in "uib" else int(array.size - np.isfinite(array).sum())
+    if bad:
+        raise UnsupportedVolume(
+            f"{bad} of {array.size} voxels are NaN or infinite.",
+            "Replace them by a background value and send the volume again.",
+        )
+
+
+def _z_score(array: Array) -> Array:
+    """Each channel to mean 0 and standard deviation 1; a constant channel to 0."""
+    mean = array.mean(axis=(1, 2, 3), keepdims=True, dtype=np.float64)
+    std = array.std(axis=(1, 2, 3), keepdims=True, dtype=np.float64)
+    scored: Array = ((array - mean) / np.maximum(std, 1e-8)).astype(np.float32)
+    return scored
+
+
+def _rounded(numbers: tuple[float, ...]) -> str:
+    return " × ".join(f"{n:.0f}" for n in numbers)

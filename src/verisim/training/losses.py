@@ -1,0 +1,45 @@
+"""Dice + cross-entropy at every resolution (Isensee 2021): soft Dice finds shapes, CE finds voxels."""
+
+from __future__ import annotations
+
+import torch
+from monai.losses import DeepSupervisionLoss, DiceCELoss
+from torch import Tensor, nn
+
+
+def dice_cross_entropy() -> nn.Module:
+    """Loss of logits (B, K, X, Y, Z), or a list of them at halved resolutions, against labels (B, 1, X, Y, Z).
+
+    The weight halves with the resolution, and the Dice of the background does not count.
+    """
+    loss = DiceCELoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
+    return _FinestFirst(DeepSupervisionLoss(loss, weight_mode="exp"))
+
+
+class _FinestFirst(nn.Module):
+    """Sets the scale to a weight sum of 1, so that the learning rate keeps its meaning."""
+
+    def __init__(self, loss: nn.Module) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, logits: list[Tensor] | Tensor, label: Tensor) -> Tensor:
+        levels = logits if isinstance(logits, list) else [logits]
+        total: Tensor = self.loss([level.float() for level in levels], label.float())
+        return total / sum(0.5**k for k in range(len(levels)))
+
+
+def soft_dice(probabilities: Tensor, label: Tensor) -> Tensor:
+    """Mean Dice of the foreground labels that are present, for watching a training.
+
+    Args:
+        probabilities: (K, X, Y, Z).
+        label: (X, Y, Z), integers.
+    """
+    predicted = probabilities.argmax(0)
+    scores = [
+        2 * ((predicted == k) & (label == k)).sum() / ((predicted == k).sum() + (label == k).sum())
+        for k in label.unique()
+        if k
+    ]
+    return torch.stack(scores).mean() if scores else torch.tensor(1.0)
