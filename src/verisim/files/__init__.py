@@ -4,28 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from verisim.errors import NotFound, UnreadableFile, UnsupportedVolume
-from verisim.files import nifti
-from verisim.files.nifti import GeometryWarning, label_type
-from verisim.files.source import ACCEPTED, IMAGE_SUFFIXES, NIFTI, naming, stem, suffix_of
+from verisim.errors import NotFound, UnreadableFile
+from verisim.files import dicom, dicom_seg, nifti, nrrd, seg_nrrd
+from verisim.files.dicom_series import Series, is_dicom, read_header, series_in
+from verisim.files.nifti import GeometryWarning
+from verisim.files.segments import Color, found_labels, whole_numbers
+from verisim.files.source import (
+    ACCEPTED,
+    DICOM,
+    IMAGE_SUFFIXES,
+    NIFTI,
+    NRRD,
+    SEGMENTATION_NRRD,
+    naming,
+    stem,
+    suffix_of,
+)
 from verisim.volume import LabelMap, Volume
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "Color",
     "GeometryWarning",
+    "Series",
     "read",
     "read_label_map",
+    "series_in",
     "stem",
     "suffix_of",
     "write",
 ]
-
-Color = tuple[float, float, float]
 
 
 def read(path: Path, series: str | None = None) -> Volume:
@@ -37,27 +46,31 @@ def read(path: Path, series: str | None = None) -> Volume:
     Raises:
         NotFound: No such file.
         BadInput: It cannot be read, or is not one 3-D volume; the subclass says which.
+        TooLarge: It would not fit into memory.
     """
     if not path.exists():
         raise NotFound(f"There is no file {path}.", "Check the name.")
-    if suffix_of(path) in NIFTI:
+    suffix = suffix_of(path)
+    if suffix in NIFTI:
         return nifti.read(path)
+    if suffix in (*NRRD, SEGMENTATION_NRRD):
+        return nrrd.read(path)
+    if path.is_dir() or suffix == DICOM or is_dicom(path):
+        return dicom.read(path, series)
     raise UnreadableFile(f"{path.name} is of no known kind.", ACCEPTED)
 
 
 def read_label_map(path: Path, labels: Mapping[str, int] | None = None) -> LabelMap:
-    """Read a label map; without `labels`, each value v found becomes "label_v".
+    """Read a label map; names come from `labels`, else from the file, else are "label_1", ….
 
     Raises:
         NotFound: No such file.
         BadInput: It cannot be read, or holds other than whole numbers.
     """
-    volume = read(path)
-    with naming(path):
-        array = _whole_numbers(volume)
-    values = np.unique(array[array > 0])
-    found = {f"label_{value}": int(value) for value in values}
-    return LabelMap(array, volume.affine, dict(labels) if labels is not None else found)
+    label_map = _stored_label_map(path)
+    if labels is None:
+        return label_map
+    return LabelMap(label_map.array, label_map.affine, dict(labels))
 
 
 def write(
@@ -73,24 +86,38 @@ def write(
         reference: The folder of the DICOM series that a .dcm segmentation belongs to.
 
     Raises:
+        UnreadableFile: No format of that suffix, or one for label maps only.
         StorageFailed: The disk refused; nothing is left behind.
     """
-    if suffix_of(path) in NIFTI:
-        return nifti.write(path, volume)
-    raise UnreadableFile(f"{path.name} is of no known kind.", ACCEPTED)
-
-
-def _whole_numbers(volume: Volume) -> npt.NDArray[Any]:
-    array = volume.array
-    if array.dtype.kind == "f":
-        odd = array[~np.isfinite(array) | (array != np.round(array))]
-        if odd.size:
-            raise UnsupportedVolume(
-                f"A label map holds whole numbers, not {odd.flat[0]:g}.",
-                "Was this the image instead of its labels?",
-            )
-    if array.min() < 0:
-        raise UnsupportedVolume(
-            f"A label map holds values from 0, not {array.min():g}.", "Number the labels from 1."
+    suffix = suffix_of(path)
+    if suffix in NIFTI:
+        nifti.write(path, volume)
+    elif suffix == ".nrrd":
+        nrrd.write(path, volume)
+    elif suffix == SEGMENTATION_NRRD and isinstance(volume, LabelMap):
+        seg_nrrd.write(path, volume, colors)
+    elif suffix == DICOM and isinstance(volume, LabelMap):
+        dicom_seg.write(path, volume, reference, colors)
+    else:
+        raise UnreadableFile(
+            f"{path.name} names no format for a {type(volume).__name__}.",
+            "Volumes are written as .nii, .nii.gz and .nrrd, label maps also as .seg.nrrd "
+            "and .dcm.",
         )
-    return label_type(array)
+
+
+def _stored_label_map(path: Path) -> LabelMap:
+    if path.exists() and suffix_of(path) == SEGMENTATION_NRRD:
+        return seg_nrrd.read(path)
+    if path.is_file() and _is_segmentation(path):
+        return dicom_seg.read(path)
+    volume = read(path)
+    with naming(path):
+        array = whole_numbers(volume.array)
+    return LabelMap(array, volume.affine, found_labels(array))
+
+
+def _is_segmentation(path: Path) -> bool:
+    if suffix_of(path) != DICOM and not is_dicom(path):
+        return False
+    return bool(read_header(path).get("Modality") == "SEG")

@@ -18,6 +18,7 @@ from nibabel.spatialimages import HeaderDataError
 
 from verisim.errors import UnreadableFile, UnsupportedVolume
 from verisim.files.atomic import replacing
+from verisim.files.segments import whole_numbers
 from verisim.files.source import check_file, check_memory, naming, suffix_of, volume_shape
 from verisim.volume import LabelMap, Volume
 
@@ -82,18 +83,13 @@ def storable(volume: Volume) -> npt.NDArray[Any]:
         )
     array = volume.array.reshape(volume.spatial_shape)
     if isinstance(volume, LabelMap):
-        return label_type(array)
+        return whole_numbers(array)
     if array.dtype.kind == "b":
         return array.astype(np.uint8)
     if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
         narrow = np.result_type(np.min_scalar_type(array.min()), np.min_scalar_type(array.max()))
         return array.astype(narrow)
     return array.astype(np.float32) if array.dtype == np.float16 else array
-
-
-def label_type(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Label values in the smallest unsigned type, uint8 for all but the largest label maps."""
-    return array.astype(np.min_scalar_type(int(array.max())))
 
 
 def _content(path: Path) -> bytes:
@@ -139,7 +135,8 @@ def _truncated(path: Path, promised: int, found: int) -> UnreadableFile:
 def _format(path: Path, head: bytes) -> type[nibabel.Nifti1Image]:
     for kind in (nibabel.Nifti1Image, nibabel.Nifti2Image):
         if kind.header_class.may_contain_header(head):
-            return kind
+            found: type[nibabel.Nifti1Image] = kind
+            return found
     raise UnreadableFile(
         f"{path.name} is not NIfTI: its header of {len(head)} bytes has not the NIfTI mark.",
         "Send a NIfTI file, or name the file by what it is.",
@@ -177,11 +174,11 @@ def _voxels(path: Path, image: nibabel.Nifti1Image) -> npt.NDArray[Any]:
             "not one intensity per voxel.",
             "Convert it to grey values.",
         )
-    array = np.asanyarray(image.dataobj).reshape(volume_shape(path, image.shape))
+    array: npt.NDArray[Any] = np.asanyarray(image.dataobj).reshape(volume_shape(path, image.shape))
     if array.dtype.newbyteorder("=") != stored.newbyteorder("="):  # a slope was applied
         return array.astype(np.float32)
     wide = stored.kind == "f" and stored.itemsize > 8
-    return array.astype(np.float64 if wide else stored.newbyteorder("="))
+    return array.astype(np.float64 if wide else stored.newbyteorder("="), copy=False)
 
 
 def _warn_of_contradiction(path: Path, image: nibabel.Nifti1Image) -> None:

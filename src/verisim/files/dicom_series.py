@@ -1,0 +1,140 @@
+"""The DICOM series of a folder, and the headers of their files."""
+
+from __future__ import annotations
+
+import struct
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+
+from verisim.errors import NotFound, SeveralSeries, UnreadableFile
+
+BROKEN = (
+    *(AttributeError, EOFError, IndexError, KeyError, NotImplementedError, OSError),
+    *(OverflowError, RecursionError, TypeError, ValueError, struct.error),
+)
+"""What pydicom raises for files that break the standard."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series of images in a folder.
+
+    Args:
+        files: In the order of their names.
+    """
+
+    uid: str
+    description: str
+    modality: str
+    files: tuple[Path, ...]
+
+    @property
+    def slices(self) -> int:
+        """Number of files."""
+        return len(self.files)
+
+
+def series_in(folder: Path) -> tuple[Series, ...]:
+    """List the image series of a folder (not of its subfolders); other files are ignored.
+
+    Raises:
+        NotFound: No such folder.
+        UnreadableFile: Not one DICOM image in it, or a damaged one.
+    """
+    if not folder.is_dir():
+        raise NotFound(f"There is no folder {folder}.", "Check the name.")
+    groups: defaultdict[str, list[tuple[Path, Dataset]]] = defaultdict(list)
+    for path, header in _image_headers(folder):
+        groups[str(header.get("SeriesInstanceUID", ""))].append((path, header))
+    if not groups:
+        raise UnreadableFile(
+            f"The folder {folder.name} holds no DICOM image.", "Name the folder of the series."
+        )
+    return tuple(_series(uid, members) for uid, members in sorted(groups.items()))
+
+
+def chosen_series(folder: Path, uid: str | None) -> Series:
+    """The series of that SeriesInstanceUID, or the only one.
+
+    Raises:
+        SeveralSeries: More than one, and none chosen.
+        NotFound: No series of that UID.
+    """
+    found = series_in(folder)
+    listing = "; ".join(f"{s.uid} ({s.description}, {s.slices} files)" for s in found)
+    if uid is None and len(found) > 1:
+        raise SeveralSeries(
+            f"The folder {folder.name} holds {len(found)} series: {listing}.",
+            "Name one of them by its UID.",
+        )
+    matching = [series for series in found if uid in (None, series.uid)]
+    if not matching:
+        raise NotFound(f"The folder {folder.name} has no series {uid}.", f"It holds {listing}.")
+    return matching[0]
+
+
+def read_header(path: Path) -> Dataset:
+    """The header of a DICOM image, with a check that all its pixels are there.
+
+    Raises:
+        UnreadableFile: Not DICOM, damaged or truncated.
+    """
+    try:
+        with path.open("rb") as stream:
+            header = dcmread(stream, stop_before_pixels=True)
+            left = path.stat().st_size - stream.tell()
+            header.get("Rows"), header.get("NumberOfFrames")
+            _check_pixels(path, header, left)
+    except InvalidDicomError as error:
+        raise UnreadableFile(
+            f"{path.name} is not DICOM: it lacks the mark DICM.", "Export it as DICOM part 10."
+        ) from error
+    except BROKEN as error:
+        raise UnreadableFile(
+            f"{path.name} is damaged: {error}.", "Copy or export it again."
+        ) from error
+    return header
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file bears the mark of DICOM, whatever its name."""
+    with path.open("rb") as stream:
+        return stream.read(132)[128:] == b"DICM"
+
+
+def _image_headers(folder: Path) -> Iterator[tuple[Path, Dataset]]:
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and is_dicom(path):
+            header = read_header(path)
+            # segmentations, reports and plans may lie beside the images they belong to
+            if "Rows" in header and header.get("Modality") != "SEG":
+                yield path, header
+
+
+def _series(uid: str, members: list[tuple[Path, Dataset]]) -> Series:
+    header = members[0][1]
+    description = str(header.get("SeriesDescription", "") or "no description")
+    modality = str(header.get("Modality", ""))
+    return Series(uid, description, modality, tuple(path for path, _ in members))
+
+
+def _check_pixels(path: Path, header: Dataset, left: int) -> None:
+    """Ask that uncompressed pixels are all there; decoders notice it for compressed ones."""
+    syntax = UID(getattr(header.file_meta, "TransferSyntaxUID", ""))
+    packed = syntax.is_private or not syntax.is_transfer_syntax or syntax.is_compressed
+    if packed or syntax == DeflatedExplicitVRLittleEndian or "Rows" not in header:
+        return
+    samples = header.Rows * header.Columns * int(header.get("NumberOfFrames", 1) or 1)
+    bits = samples * header.get("SamplesPerPixel", 1) * header.BitsAllocated
+    if header.get("PhotometricInterpretation") != "YBR_FULL_422" and left < bits // 8:
+        raise UnreadableFile(
+            f"{path.name} is truncated: its header promises {bits // 8} bytes of pixels, "
+            f"the file has {left}.",
+            "Copy or export it again.",
+        )
