@@ -134,40 +134,51 @@ def paint_deep_grey(tissue: Field, frame: Frame) -> None:
     tissue[ball(frame, (33, 24, 16), (9, 12, 12)) < 1] = 0.93 * WHITE
     tissue[ball(frame, (5, 44, 35), (8, 18, 7)) < 1] = 1.25 * GREY
     tissue[ball(frame, (27, 50, 34), (11, 12, 9)) < 1] = 1.4 * GREY
-    tissue[ball(frame, (18, 46, 16), (10, 12, 8)) < 1] = 1.15 * GREY
+    tissue[ball(frame, (18, 46, 17), (9.5, 13, 8)) < 1] = 1.15 * GREY
 
 
 def paint_gyri(tissue: Field, frame: Frame) -> None:
     """Parahippocampal and fusiform gyrus: a core of white matter, cortex, and sulci between."""
-    below, beside = section_centre(frame)
-    medial = to_segment(beside, below, (-9.0, -7.0), (4.0, -7.5))
-    lateral = to_segment(beside, below, (-18.0, -9.0), (-7.0, -15.0))
-    nearest = np.minimum(medial, lateral)
-    under = below < -6.0 - 0.25 * np.maximum(0, -beside - 6)
-    cortex = (nearest > 1.2) & (under | (beside > 3)) & (below < 1) & (beside < 12)
-    tissue[cortex] = 1.05 * GREY
-    sulcus = (np.abs(medial - lateral) < 0.8) & (nearest > 2.5) & under
-    tissue[sulcus | (cortex & (nearest > 4.4))] = CSF
-    folia = (nearest > 5.4) & (below < -6) & (frame.y < 30)
-    stripes = np.sin(2 * np.pi * (0.35 * frame.z + 0.12 * frame.x + 0.05 * frame.y))
-    tissue[folia] = (1.0 * GREY + 160 * stripes)[folia]
+    above, medial = section_centre(frame)
+    parahippocampal = to_segment(medial, above, (-9.0, -7.0), (4.0, -7.5))
+    fusiform = to_segment(medial, above, (-18.0, -9.0), (-7.0, -15.0))
+    nearest = np.minimum(parahippocampal, fusiform)
+    under = above < -6.0 - 0.25 * np.maximum(0, -medial - 6)
+    lobe = (nearest > 1.2) & (under | ((medial > 3) & (above < 1))) & (medial < wall(frame))
+    tissue[lobe] = 1.05 * GREY
+    sulcus = (np.abs(parahippocampal - fusiform) < 0.8) & (nearest > 2.5) & under
+    tissue[sulcus | (lobe & (nearest > 4.4))] = CSF
+    below = (nearest > 5.6) & (above < -6)
+    tissue[below] = 0.7 * GREY  # tentorium and the floor of the skull
+    phase = 2.2 * frame.z + 0.8 * frame.x + 0.3 * frame.y + 1.5 * np.sin(frame.x / 4 + frame.y / 7)
+    folia = below & (frame.y < 30) & (nearest > 6.2)
+    tissue[folia] = (GREY + 150 * np.sin(phase))[folia]
 
 
 def paint_cistern(tissue: Field, frame: Frame) -> None:
     """The fluid between the temporal lobe and the midbrain, with an artery in it."""
-    below, beside = section_centre(frame)
-    wall = 12.0 + 0.004 * (frame.y - 24) ** 2 - 0.03 * (below + 3) ** 2
-    wide = 1.1 + 0.4 * np.sin(frame.y / 3 + below / 4)
-    band = (np.abs(beside - wall) < wide) & (below < 5.5) & (below > -16)
-    roof = (np.abs(below - 5.2 - 0.1 * (beside - 6)) < 0.8) & (beside > 3) & (beside < wall)
-    tissue[(band | roof) & (frame.y < 42)] = CSF
-    artery = np.hypot(beside - wall - 0.3, below - 3.0 - np.sin(frame.y / 4))
+    above, medial = section_centre(frame)
+    side = medial - wall(frame)
+    wide = 1.1 + 0.4 * np.sin(frame.y / 3 + above / 4)
+    band = (np.abs(side) < wide) & (above < 5.5) & (above > -16)
+    roof = (np.abs(above - 5.2 - 0.1 * (medial - 6)) < 0.8) & (medial > 3) & (side < 0)
+    tissue[band | (roof & (frame.y < 36))] = CSF
+    artery = np.hypot(side - 0.3, above - 3.0 - np.sin(frame.y / 4))
     tissue[(artery < 0.8) & (frame.y > 14) & (frame.y < 38)] = VESSEL
+
+
+def wall(frame: Frame) -> Field:
+    """How far medial of the hippocampus the temporal lobe ends, mm."""
+    above, _ = section_centre(frame)
+    distance: Field = 12.0 + 0.004 * (frame.y - 24) ** 2 - 0.03 * (above + 3) ** 2
+    return distance
 
 
 def paint_ventricle(tissue: Field, frame: Frame, distance: Field) -> None:
     """The temporal horn: a crescent of fluid on the hippocampus, widest at both ends."""
-    ends = np.interp(frame.y, [0, 5, 12, 20, 28, 36, 41, 45], [5, 4, 1.4, 0.9, 1.1, 1.6, 1.0, 0.0])
+    ends = np.interp(
+        frame.y, [0, 5, 12, 20, 28, 36, 41, 45], [4.5, 3.5, 1.4, 0.9, 1.1, 1.4, 0.7, 0.0]
+    )
     turned = np.cos(
         np.radians(frame.angle - np.interp(frame.y, [0, 12, 30, 40], [125, 150, 150, 120]))
     )
