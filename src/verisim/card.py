@@ -1,4 +1,4 @@
-"""What a model knows of itself: one card beside its weights, read by everyone who uses the model."""
+"""What a model knows of itself: one card beside its weights, read by all who use the model."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import tomli_w
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -98,6 +98,8 @@ class ModelCard:
     figures: Mapping[str, float] = field(default_factory=dict)
     seconds_per_volume: float = 0.0
     folder: Path = Path()
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     def __post_init__(self) -> None:
         if sorted(self.labels.values()) != list(range(1, len(self.labels) + 1)):

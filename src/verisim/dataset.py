@@ -16,18 +16,14 @@ from typing import Any
 import numpy as np
 
 from verisim.errors import BadDataset, NotFound
-from verisim.files import read, read_label_map
-from verisim.files.source import NIFTI, NRRD, suffix_of
+from verisim.files import IMAGE_SUFFIXES, read, read_label_map, stem
 from verisim.volume import LabelMap, Volume
-
-IMAGE_SUFFIXES = (*NIFTI, *NRRD)
-"""Files that may hold a case."""
 
 VALIDATION_SHARE = 0.2
 """Share of the subjects that validate when a data set names no split."""
 
-KNOWN_SUBJECTS = {"Hippocampus": r"hippocampus_(\d+)"}
-"""Data sets where two case ids, 2k-1 and 2k, are the two sides of one scan."""
+TWO_SIDES = r"hippocampus_(\d+)"
+"""Cases of the Decathlon's task 04, whose ids 2k-1 and 2k are the two sides of one scan."""
 
 SAME_SUBJECT = {"hippocampus_245": "150"}
 """Cases that belong to a scan of other ids (seen by correlating the images)."""
@@ -61,11 +57,34 @@ class Case:
         """The reference label map.
 
         Raises:
-            BadDataset: There is none, or it does not lie on the image's grid.
+            BadDataset: There is none, or it holds a value that no label has.
         """
         if self.label is None:
             raise BadDataset(f"The case {self.name} has no label.", "Label it, or leave it out.")
-        return read_label_map(self.label, labels)
+        label_map = read_label_map(self.label, labels)
+        unknown = set(np.unique(label_map.array).tolist()) - {0, *labels.values()}
+        if unknown:
+            raise BadDataset(
+                f"The label {self.label.name} holds the values {sorted(unknown)[:9]}, which none of "
+                f"the labels {', '.join(labels)} has.",
+                "Is it the label of another task? Correct it, or leave the case out.",
+            )
+        return label_map
+
+    def pair(self, labels: Mapping[str, int]) -> tuple[Volume, LabelMap]:
+        """The image and its reference label map, on the same voxels.
+
+        Raises:
+            BadDataset: There is no label, or it belongs to another image.
+        """
+        volume, label_map = self.volume(), self.label_map(labels)
+        if not label_map.shares_grid(volume):
+            raise BadDataset(
+                f"The image of {self.name} has {volume.spatial_shape} voxels, its label "
+                f"{label_map.spatial_shape}, or they lie in different places.",
+                "Is it the label of another image? Resample it to this one, or leave the case out.",
+            )
+        return volume, label_map
 
 
 @dataclass(frozen=True)
@@ -146,7 +165,7 @@ def _described(folder: Path, subject_pattern: str) -> Dataset:
     labels = _labels(text.get("labels", {}), folder)
     channels = text.get("channel_names", text.get("modality", {"0": "image"}))
     cases = tuple(
-        Case(case, _subject(case, name, subject_pattern), images, label)
+        Case(case, _subject(case, subject_pattern), images, label)
         for case, images, label in (
             _decathlon(folder, text["training"])
             if isinstance(text.get("training"), list)
@@ -160,7 +179,7 @@ def _described(folder: Path, subject_pattern: str) -> Dataset:
     return Dataset(
         name=name,
         cases=cases,
-        channels=tuple(str(channels[key]) for key in sorted(channels)),
+        channels=tuple(str(channels[key]) for key in sorted(channels, key=int)),
         labels=labels,
         licence=str(text.get("licence", text.get("license", "unknown"))),
         splits=_splits(folder, cases),
@@ -170,7 +189,7 @@ def _described(folder: Path, subject_pattern: str) -> Dataset:
 def _decathlon(
     folder: Path, entries: list[dict[str, str]]
 ) -> list[tuple[str, tuple[Path, ...], Path]]:
-    cases = []
+    cases: list[tuple[str, tuple[Path, ...], Path]] = []
     for entry in entries:
         image, label = folder / entry["image"], folder / entry["label"]
         for path in (image, label):
@@ -185,9 +204,9 @@ def _decathlon(
 
 def _nnunet(folder: Path, channels: int) -> list[tuple[str, tuple[Path, ...], Path]]:
     cases = []
-    for label in sorted((folder / "labelsTr").glob("*")):
-        if not label.name.endswith(IMAGE_SUFFIXES):
-            continue
+    labels = _volumes_in(folder / "labelsTr")
+    _refuse_unlabelled(_volumes_in(folder / "imagesTr"), {stem(label) for label in labels})
+    for label in labels:
         suffix = label.name[len(stem(label)) :]
         images = tuple(
             folder / "imagesTr" / f"{stem(label)}_{k:04d}{suffix}" for k in range(channels)
@@ -203,26 +222,39 @@ def _nnunet(folder: Path, channels: int) -> list[tuple[str, tuple[Path, ...], Pa
 
 
 def _datastore(folder: Path, subject_pattern: str) -> Dataset:
-    finals = {stem(p): p for p in sorted((folder / "labels" / "final").glob("*"))}
-    images = [p for p in sorted(folder.glob("*")) if p.name.endswith(IMAGE_SUFFIXES)]
+    finals = {stem(path): path for path in _volumes_in(folder / "labels" / "final")}
+    images = {stem(path): path for path in _volumes_in(folder)}
+    lonely = sorted(finals.keys() - images.keys())
+    if lonely:
+        raise BadDataset(
+            f"The label {finals[lonely[0]]} has no image.", "Put its image back, or remove it."
+        )
     cases = tuple(
-        Case(stem(p), _subject(stem(p), folder.name, subject_pattern), (p,), finals[stem(p)])
-        for p in images
-        if stem(p) in finals
+        Case(name, _subject(name, subject_pattern), (images[name],), label)
+        for name, label in finals.items()
     )
     if not cases:
         raise BadDataset(
             f"{folder} is no data set: it has neither dataset.json nor labels/final.",
             "Point to a folder in the layout of the Decathlon, nnU-Net or MONAI Label.",
         )
-    values = sorted({int(v) for case in cases for v in np.unique(read_label_map(_label(case)).array)})
-    labels = {f"label_{value}": value for value in values if value}
+    values = {v for path in finals.values() for v in read_label_map(path).labels.values()}
+    labels = {f"label_{value}": value for value in sorted(values)}
     return Dataset(folder.name, cases, ("image",), labels, "unknown", _splits(folder, cases))
 
 
-def _label(case: Case) -> Path:
-    assert case.label is not None
-    return case.label
+def _volumes_in(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.glob("*")) if path.name.endswith(IMAGE_SUFFIXES)]
+
+
+def _refuse_unlabelled(images: list[Path], labelled: set[str]) -> None:
+    """In nnU-Net's layout an image is CASE_0000: the last five signs are its channel."""
+    for image in images:
+        if stem(image)[:-5] not in labelled:
+            raise BadDataset(
+                f"The image {image.name} has no label in labelsTr.",
+                "Label it, or move it to imagesTs.",
+            )
 
 
 def _splits(folder: Path, cases: tuple[Case, ...]) -> dict[str, frozenset[str]]:
@@ -235,12 +267,9 @@ def _splits(folder: Path, cases: tuple[Case, ...]) -> dict[str, frozenset[str]]:
     for k, fold in enumerate(text.get("folds", [])):
         held_out = fold["val"] if isinstance(fold, dict) else fold
         named[f"fold{k}"] = held_out
-    return {key: frozenset(_full_name(name, cases) for name in names) for key, names in named.items()}
-
-
-def stem(path: Path) -> str:
-    """A file's name without its suffix, however long that is."""
-    return path.name.removesuffix(suffix_of(path))
+    return {
+        key: frozenset(_full_name(name, cases) for name in names) for key, names in named.items()
+    }
 
 
 def _is_list_of_names(value: object) -> bool:
@@ -253,7 +282,7 @@ def _full_name(name: str, cases: tuple[Case, ...]) -> str:
     return ends[0] if ends else name
 
 
-def _subject(case: str, dataset: str, pattern: str) -> str:
+def _subject(case: str, pattern: str) -> str:
     if pattern:
         found = re.search(pattern, case)
         if not found:
@@ -262,7 +291,7 @@ def _subject(case: str, dataset: str, pattern: str) -> str:
                 "Give a regular expression whose first group is the subject, e.g. '(p\\d+)_'.",
             )
         return found.group(1) if found.groups() else found.group(0)
-    sides = re.fullmatch(KNOWN_SUBJECTS.get(dataset, r"(?!)"), case)
+    sides = re.fullmatch(TWO_SIDES, case)
     if not sides:
         return case
     return SAME_SUBJECT.get(case, f"{(int(sides.group(1)) + 1) // 2:03d}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import ceil, prod
 
-import numpy as np
 import torch
 from monai.inferers import SlidingWindowInferer
 from torch import Tensor, nn
@@ -46,7 +46,11 @@ def predict(
             return network(patch).float()
 
     window = SlidingWindowInferer(
-        roi_size=tuple(patch_size), overlap=OVERLAP, mode="gaussian", sw_device=device, device="cpu"
+        roi_size=tuple(patch_size),
+        overlap=OVERLAP,
+        mode="gaussian",
+        sw_device=device,
+        device="cpu",
     )
     with torch.inference_mode():
         logits = window(torch.tensor(array)[None], watched)
@@ -71,10 +75,10 @@ def has_bfloat16(kind: str) -> bool:
 
 def _patches(spatial_shape: Sequence[int], patch_size: Sequence[int]) -> int:
     steps = [
-        1 if n <= p else int(np.ceil((n - p) / (p * (1 - OVERLAP)))) + 1
+        1 if n <= p else ceil((n - p) / max(1, int(p * (1 - OVERLAP)))) + 1
         for n, p in zip(spatial_shape, patch_size, strict=True)
     ]
-    return int(np.prod(steps))
+    return prod(steps)
 
 
 def parameters(network: nn.Module) -> int:

@@ -1,4 +1,4 @@
-"""To the network's world: one callable, stored in the card, used by training and inference alike."""
+"""To the network's world: one callable, kept in the card, for training and inference alike."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from verisim.errors import TooLarge, UnsupportedVolume
 from verisim.volume import Array, Volume
 
 BYTES_PER_VOXEL = 40
-"""Memory that segmentation needs per resampled voxel: input, probabilities, weights, copies (measured)."""
+"""Memory that segmentation needs per voxel: input, probabilities, weights, copies (measured)."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,7 @@ class Preprocessing:
         """The wanted spacing in the order of the volume's own axes."""
         axes = ["".join(sorted(pair)) for pair in ("RL", "AP", "IS")]
         index = {letter: k for k, pair in enumerate(axes) for letter in pair}
-        wanted = {
-            index[o]: s for o, s in zip(self.orientation, self.spacing_mm, strict=True)
-        }
+        wanted = {index[o]: s for o, s in zip(self.orientation, self.spacing_mm, strict=True)}
         return tuple(wanted[index[o]] for o in volume.orientation)
 
 

@@ -21,7 +21,7 @@ from verisim.errors import BadGeometry, UnsupportedVolume
 Array = npt.NDArray[Any]
 
 SHEAR_TOLERANCE = 1e-3
-"""Largest cosine between two voxel axes: beyond it (0.06°) neither DICOM nor ITK keeps the place."""
+"""Largest cosine between voxel axes: beyond it (0.06°) neither DICOM nor ITK keeps the place."""
 
 SAME_PLACE_MM = 1e-3
 """Grids whose corners differ by less are the same grid."""

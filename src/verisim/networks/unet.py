@@ -1,4 +1,4 @@
-"""The U-Net of nnU-Net, built from the very class that nnU-Net v2 uses, so weights can be exchanged."""
+"""The U-Net of nnU-Net, of the very class that nnU-Net v2 uses: weights can be exchanged."""
 
 from __future__ import annotations
 

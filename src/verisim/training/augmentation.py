@@ -1,4 +1,4 @@
-"""nnU-Net's augmentation, by the library that nnU-Net v2 itself uses (Isensee 2021, supplement 4)."""
+"""nnU-Net's augmentation, by the library of nnU-Net v2 itself (Isensee 2021, supplement 4)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from batchgeneratorsv2.transforms.utils.random import RandomTransform
 from torch import Tensor
 
 MARGIN = 1.25
-"""A patch is drawn this much larger, so that turning it brings in anatomy and not a black corner."""
+"""A patch is drawn this much larger, so that turning it brings in anatomy, not black corners."""
 
 
 class Augmentation:
@@ -67,7 +67,7 @@ class Augmentation:
 
 
 def _intensity() -> list[RandomTransform]:
-    """Noise, blur, brightness, contrast, resolution and gamma with nnU-Net's chances and ranges."""
+    """Noise, blur, brightness, contrast, resolution, gamma with nnU-Net's chances and ranges."""
     return [
         RandomTransform(GaussianNoiseTransform((0, 0.1), synchronize_channels=True), 0.1),
         RandomTransform(GaussianBlurTransform((0.5, 1.0), p_per_channel=0.5), 0.2),
@@ -83,11 +83,11 @@ def _intensity() -> list[RandomTransform]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed the random numbers that the library draws from numpy and torch, and restore them after."""
+    """Seed the random numbers that the library draws from numpy and torch; restore them after."""
     state = np.random.get_state()  # noqa: NPY002 - batchgeneratorsv2 draws from the global state
     with torch.random.fork_rng(devices=[]):
         np.random.seed(seed)  # noqa: NPY002
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # of the CPU only: a GPU's stays as it is
         try:
             yield
         finally:

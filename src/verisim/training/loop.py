@@ -1,4 +1,4 @@
-"""The training loop: every network learns here, and a run that was killed goes on as if it had not been."""
+"""The training loop: every network learns here, and a run that was killed goes on as before."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ class Loop:
         self.folder = folder
         self.device = next(network.parameters()).device
         self.average = AveragedModel(
-            network, multi_avg_fn=get_ema_multi_avg_fn(schedule.moving_average)
+            network,
+            multi_avg_fn=get_ema_multi_avg_fn(schedule.moving_average),  # type: ignore[no-untyped-call]  # torch leaves it unannotated
         )
         self.optimizer = torch.optim.AdamW(
             network.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay
@@ -163,7 +164,7 @@ class Loop:
 
     def _pace(self, iteration: int) -> float:
         """Warm-up, then a cosine to zero."""
-        rise = min(1.0, (iteration + 1) / self.schedule.warm_up)
+        rise = min(1.0, (iteration + 1) / max(1, self.schedule.warm_up))
         angle = torch.pi * min(1.0, iteration / self.schedule.iterations)
         return rise * 0.5 * (1 + float(torch.cos(torch.tensor(angle))))
 
@@ -174,10 +175,13 @@ class Loop:
     def _look(self, validate: Callable[[nn.Module], float], loss: float) -> None:
         score = validate(self.average.module)
         if score > self.best.score:
-            weights = {k: v.detach().cpu().clone() for k, v in self.average.module.state_dict().items()}
+            weights = {
+                k: v.detach().cpu().clone() for k, v in self.average.module.state_dict().items()
+            }
             self.best = Trained(weights, score, self.iteration, self._seconds)
-        self.save()
+        # the checkpoint last: killed in between, the run makes this line of the curves again
         self._write_curves(loss, score)
+        self.save()
 
     def _write_curves(self, loss: float, score: float) -> None:
         """One line a validation; lines of a lost part of the run are dropped."""
@@ -188,7 +192,13 @@ class Loop:
             with path.open(newline="") as file:
                 kept = [row for row in list(csv.reader(file))[1:] if int(row[0]) < self.iteration]
         rate = self.pace.get_last_lr()[0]
-        row = [self.iteration, f"{rate:.3e}", f"{loss:.6f}", f"{score:.6f}", f"{self._seconds:.1f}"]
+        row = [
+            self.iteration,
+            f"{rate:.3e}",
+            f"{loss:.6f}",
+            f"{score:.6f}",
+            f"{self._seconds:.1f}",
+        ]
         with replacing(path) as temporary, temporary.open("w", newline="") as file:
             csv.writer(file).writerows([header, *kept, row])
 

@@ -1,4 +1,4 @@
-"""Dice + cross-entropy at every resolution (Isensee 2021): soft Dice finds shapes, CE finds voxels."""
+"""Dice + cross-entropy at every resolution (Isensee 2021): Dice finds shapes, CE finds voxels."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 
 def dice_cross_entropy() -> nn.Module:
-    """Loss of logits (B, K, X, Y, Z), or a list of them at halved resolutions, against labels (B, 1, X, Y, Z).
+    """Loss of logits (B, K, X, Y, Z) against labels (B, 1, X, Y, Z).
 
-    The weight halves with the resolution, and the Dice of the background does not count.
+    Logits may be a list at halved resolutions, the finest first. The weight halves with
+    the resolution, and the Dice of the background does not count.
     """
     loss = DiceCELoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
     return _FinestFirst(DeepSupervisionLoss(loss, weight_mode="exp"))
@@ -39,7 +40,7 @@ def soft_dice(probabilities: Tensor, label: Tensor) -> Tensor:
     predicted = probabilities.argmax(0)
     scores = [
         2 * ((predicted == k) & (label == k)).sum() / ((predicted == k).sum() + (label == k).sum())
-        for k in label.unique()
+        for k in torch.unique(label)
         if k
     ]
     return torch.stack(scores).mean() if scores else torch.tensor(1.0)
