@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,13 +14,35 @@ from torch import nn
 
 from verisim.card import ModelCard, TrainingRecord, write_model
 from verisim.dataset import Case, Dataset
-from verisim.errors import BadDataset, WrongChannels
+from verisim.errors import WrongChannels
 from verisim.patches import predict
 from verisim.progress import SILENT, Progress
 from verisim.training.augmentation import Augmentation, seeded
 from verisim.training.batches import Batches, Example
 from verisim.training.loop import Loop, Schedule, Trained
 from verisim.training.losses import dice_cross_entropy, soft_dice
+
+Extent = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Improvement:
+    """What a fine-tuning came to.
+
+    Args:
+        card: The version to use from now on: the new one, or the present one if that is better.
+        before: Mean validation Dice of the present version.
+        after: Mean validation Dice of the fine-tuned weights, on the same cases.
+    """
+
+    card: ModelCard
+    before: float
+    after: float
+
+    @property
+    def improved(self) -> bool:
+        """Whether a new version was written."""
+        return self.after >= self.before
 
 
 @dataclass(frozen=True)
@@ -43,7 +65,9 @@ class Fit:
     validation_split: str = "val"
     device: str = "cpu"
 
-    def __call__(self, run_folder: Path, model_folder: Path, progress: Progress = SILENT) -> ModelCard:
+    def __call__(
+        self, run_folder: Path, model_folder: Path, progress: Progress = SILENT
+    ) -> ModelCard:
         """Train, and write the best weights with their card.
 
         Args:
@@ -51,15 +75,31 @@ class Fit:
             model_folder: Receives the model.
             progress: Hears of every step.
         """
-        run_folder.mkdir(parents=True, exist_ok=True)
-        training = self._examples(self.train_split, progress)
-        trained = self._train(training, run_folder, progress)
-        card = replace(
-            self.card,
-            training=self._record(training, trained),
-            figures={f"dice.{self.validation_split}": round(trained.score, 4)},
-        )
-        return write_model(card, trained.weights, model_folder)
+        training, validation = self._read(progress)
+        trained = self._train(training, validation, run_folder, progress)
+        return write_model(self._described(training, trained), trained.weights, model_folder)
+
+    def improve(
+        self, run_folder: Path, model_folder: Path, progress: Progress = SILENT
+    ) -> Improvement:
+        """Fine-tune the card's weights, and write the next version unless it is worse.
+
+        Both versions are measured on the same validation cases; the present one's files stay.
+
+        Args:
+            run_folder: Receives checkpoint and curves; a run found there is continued.
+            model_folder: Receives the next version.
+            progress: Hears of every step.
+        """
+        training, validation = self._read(progress)
+        before = self.score(self.card.load().to(self.device), validation)
+        trained = self._train(training, validation, run_folder, progress)
+        if trained.score < before:
+            return Improvement(self.card, before, trained.score)
+        described = self._described(training, trained)
+        following = replace(described, version=self.card.version + 1)
+        card = write_model(following, trained.weights, model_folder)
+        return Improvement(card, before, trained.score)
 
     def score(self, network: nn.Module, examples: Iterable[Example]) -> float:
         """Mean Dice over validation cases."""
@@ -81,8 +121,19 @@ class Fit:
             network.load_state_dict(self.card.load().state_dict())
         return network.to(self.device)
 
-    def _train(self, training: list[Example], folder: Path, progress: Progress) -> Trained:
-        validation = self._examples(self.validation_split, progress)
+    def _read(self, progress: Progress) -> tuple[list[Example], list[Example]]:
+        splits = self.train_split, self.validation_split
+        training, validation = (self._examples(split, progress) for split in splits)
+        return training, validation
+
+    def _train(
+        self,
+        training: Sequence[Example],
+        validation: Sequence[Example],
+        folder: Path,
+        progress: Progress,
+    ) -> Trained:
+        folder.mkdir(parents=True, exist_ok=True)
         batches = Batches(
             training,
             self.card.patch_size,
@@ -93,7 +144,15 @@ class Fit:
         loop = Loop(self.start(), dice_cross_entropy(), self.schedule, folder)
         return loop.run(batches, lambda network: self._validate(network, validation), progress)
 
-    def _validate(self, network: nn.Module, examples: list[Example]) -> float:
+    def _described(self, training: Sequence[Example], trained: Trained) -> ModelCard:
+        """The card with what the training added to it."""
+        return replace(
+            self.card,
+            training=self._record(training, trained),
+            figures={f"dice.{self.validation_split}": round(trained.score, 4)},
+        )
+
+    def _validate(self, network: nn.Module, examples: Sequence[Example]) -> float:
         """Score the full-resolution logits only."""
         finest = nn.Sequential(network, _Finest())
         return self.score(finest, examples)
@@ -107,27 +166,18 @@ class Fit:
         return examples
 
     def _example(self, case: Case) -> Example:
-        volume = case.volume()
+        volume, label = case.pair(self.card.labels)
         if volume.channels != len(self.card.channels):
             raise WrongChannels(
                 f"The case {case.name} has {volume.channels} channels, "
                 f"{self.card.title} wants {len(self.card.channels)}.",
                 "Train a model of its own for this data set.",
             )
-        label = case.label_map(self.card.labels)
-        if not label.shares_grid(volume):
-            raise BadDataset(
-                f"Image {volume.spatial_shape} and label {label.spatial_shape} of {case.name} "
-                "do not lie on the same voxels.",
-                "Resample the label to the image.",
-            )
         image = self.card.preprocessing(volume)
         return Example(image.array, label.resampled_like(image).array)
 
-    def _record(self, training: list[Example], trained: Trained) -> TrainingRecord:
-        spacing = self.card.preprocessing.spacing_mm
-        extents = np.multiply([e.label.shape for e in training], spacing)
-        low, high = extents.min(axis=0), extents.max(axis=0)
+    def _record(self, training: Sequence[Example], trained: Trained) -> TrainingRecord:
+        low, high = self._extent_mm(training)
         return TrainingRecord(
             data=self.dataset.name,
             licence=self.dataset.licence,
@@ -141,9 +191,19 @@ class Fit:
             device=platform.processor() or platform.machine()
             if self.device == "cpu"
             else torch.cuda.get_device_name(self.device),
-            extent_mm=((low[0], low[1], low[2]), (high[0], high[1], high[2])),
+            extent_mm=(low, high),
             initialized_from=self.card.title if self.card.sha256 else "",
         )
+
+    def _extent_mm(self, training: Sequence[Example]) -> tuple[Extent, Extent]:
+        """Smallest and largest box, those that the card's weights learned from included."""
+        spacing = self.card.preprocessing.spacing_mm
+        extents = [np.multiply(e.label.shape, spacing) for e in training]
+        if self.card.sha256 and self.card.training is not None:
+            extents.extend(np.array(extent) for extent in self.card.training.extent_mm)
+        lx, ly, lz = (float(side) for side in np.min(extents, axis=0))
+        hx, hy, hz = (float(side) for side in np.max(extents, axis=0))
+        return (lx, ly, lz), (hx, hy, hz)
 
 
 class _Finest(nn.Module):
