@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from verisim import layouts
 from verisim.errors import BadDataset, NotFound
-from verisim.files import IMAGE_SUFFIXES, read, read_label_map, stem
+from verisim.files import read, read_label_map
 from verisim.volume import LabelMap, Volume
 
 VALIDATION_SHARE = 0.2
@@ -65,8 +66,8 @@ class Case:
         unknown = set(np.unique(label_map.array).tolist()) - {0, *labels.values()}
         if unknown:
             raise BadDataset(
-                f"The label {self.label.name} holds the values {sorted(unknown)[:9]}, which none of "
-                f"the labels {', '.join(labels)} has.",
+                f"The label {self.label.name} holds the values {sorted(unknown)[:9]}, which none "
+                f"of the labels {', '.join(labels)} has.",
                 "Is it the label of another task? Correct it, or leave the case out.",
             )
         return label_map
@@ -82,7 +83,7 @@ class Case:
             raise BadDataset(
                 f"The image of {self.name} has {volume.spatial_shape} voxels, its label "
                 f"{label_map.spatial_shape}, or they lie in different places.",
-                "Is it the label of another image? Resample it to this one, or leave the case out.",
+                "Is it the label of another image? Correct it, or leave the case out.",
             )
         return volume, label_map
 
@@ -146,12 +147,18 @@ def open_dataset(folder: Path, subject_pattern: str = "") -> Dataset:
     return _datastore(folder, subject_pattern)
 
 
-def split_by_subject(cases: Iterable[Case], seed: int = 0) -> dict[str, frozenset[str]]:
-    """Draw a training and a validation split that share no subject."""
+def split_by_subject(
+    cases: Iterable[Case], seed: int = 0, share: float = VALIDATION_SHARE
+) -> dict[str, frozenset[str]]:
+    """Draw a training and a validation split that share no subject.
+
+    Args:
+        share: Of the subjects, those that validate.
+    """
     listed = list(cases)
     subjects = sorted({case.subject for case in listed})
     drawn = np.random.default_rng(seed).permutation(subjects)
-    count = round(len(subjects) * VALIDATION_SHARE) if len(subjects) > 1 else 0
+    count = round(len(subjects) * share) if len(subjects) > 1 else 0
     held_out = set(drawn[: max(count, min(1, len(subjects) - 1))])
     return {
         "train": frozenset(c.name for c in listed if c.subject not in held_out),
@@ -164,14 +171,13 @@ def _described(folder: Path, subject_pattern: str) -> Dataset:
     name = str(text.get("name", folder.name))
     labels = _labels(text.get("labels", {}), folder)
     channels = text.get("channel_names", text.get("modality", {"0": "image"}))
-    cases = tuple(
-        Case(case, _subject(case, subject_pattern), images, label)
-        for case, images, label in (
-            _decathlon(folder, text["training"])
-            if isinstance(text.get("training"), list)
-            else _nnunet(folder, len(channels))
-        )
+    listed = text.get("training")
+    found = (
+        layouts.decathlon(folder, listed)
+        if isinstance(listed, list)
+        else layouts.nnunet(folder, len(channels))
     )
+    cases = tuple(_case(files, subject_pattern) for files in found)
     if not cases:
         raise BadDataset(
             f"{folder} describes no labelled case that exists.", "Check dataset.json and labelsTr."
@@ -186,75 +192,25 @@ def _described(folder: Path, subject_pattern: str) -> Dataset:
     )
 
 
-def _decathlon(
-    folder: Path, entries: list[dict[str, str]]
-) -> list[tuple[str, tuple[Path, ...], Path]]:
-    cases: list[tuple[str, tuple[Path, ...], Path]] = []
-    for entry in entries:
-        image, label = folder / entry["image"], folder / entry["label"]
-        for path in (image, label):
-            if not path.is_file():
-                raise BadDataset(
-                    f"dataset.json lists {path}, which does not exist.",
-                    "Download the data set again, or take the case out of dataset.json.",
-                )
-        cases.append((stem(image), (image,), label))
-    return cases
-
-
-def _nnunet(folder: Path, channels: int) -> list[tuple[str, tuple[Path, ...], Path]]:
-    cases = []
-    labels = _volumes_in(folder / "labelsTr")
-    _refuse_unlabelled(_volumes_in(folder / "imagesTr"), {stem(label) for label in labels})
-    for label in labels:
-        suffix = label.name[len(stem(label)) :]
-        images = tuple(
-            folder / "imagesTr" / f"{stem(label)}_{k:04d}{suffix}" for k in range(channels)
-        )
-        missing = [path for path in images if not path.is_file()]
-        if missing:
-            raise BadDataset(
-                f"The label {label.name} has no image {missing[0]}.",
-                "nnU-Net's layout wants imagesTr/CASE_0000, CASE_0001, … for each channel.",
-            )
-        cases.append((stem(label), images, label))
-    return cases
-
-
 def _datastore(folder: Path, subject_pattern: str) -> Dataset:
-    finals = {stem(path): path for path in _volumes_in(folder / "labels" / "final")}
-    images = {stem(path): path for path in _volumes_in(folder)}
-    lonely = sorted(finals.keys() - images.keys())
-    if lonely:
-        raise BadDataset(
-            f"The label {finals[lonely[0]]} has no image.", "Put its image back, or remove it."
-        )
-    cases = tuple(
-        Case(name, _subject(name, subject_pattern), (images[name],), label)
-        for name, label in finals.items()
-    )
+    cases = tuple(_case(files, subject_pattern) for files in layouts.datastore(folder))
     if not cases:
         raise BadDataset(
             f"{folder} is no data set: it has neither dataset.json nor labels/final.",
             "Point to a folder in the layout of the Decathlon, nnU-Net or MONAI Label.",
         )
-    values = {v for path in finals.values() for v in read_label_map(path).labels.values()}
+    values = {v for case in cases if case.label for v in _values(case.label)}
     labels = {f"label_{value}": value for value in sorted(values)}
     return Dataset(folder.name, cases, ("image",), labels, "unknown", _splits(folder, cases))
 
 
-def _volumes_in(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.glob("*")) if path.name.endswith(IMAGE_SUFFIXES)]
+def _values(label: Path) -> list[int]:
+    return list(read_label_map(label).labels.values())
 
 
-def _refuse_unlabelled(images: list[Path], labelled: set[str]) -> None:
-    """In nnU-Net's layout an image is CASE_0000: the last five signs are its channel."""
-    for image in images:
-        if stem(image)[:-5] not in labelled:
-            raise BadDataset(
-                f"The image {image.name} has no label in labelsTr.",
-                "Label it, or move it to imagesTs.",
-            )
+def _case(files: layouts.CaseFiles, subject_pattern: str) -> Case:
+    subject = subject_of(files.name, subject_pattern)
+    return Case(files.name, subject, files.images, files.label)
 
 
 def _splits(folder: Path, cases: tuple[Case, ...]) -> dict[str, frozenset[str]]:
@@ -282,19 +238,36 @@ def _full_name(name: str, cases: tuple[Case, ...]) -> str:
     return ends[0] if ends else name
 
 
-def _subject(case: str, pattern: str) -> str:
+def subject_of(case: str, pattern: str) -> str:
+    """Whose body a case shows: what the pattern finds in its name, or the name itself.
+
+    Args:
+        pattern: Regular expression whose first group is the subject; empty for none.
+
+    Raises:
+        BadDataset: The pattern is no regular expression, or finds nothing.
+    """
     if pattern:
-        found = re.search(pattern, case)
-        if not found:
-            raise BadDataset(
-                f"The subject pattern {pattern!r} finds nothing in the case {case!r}.",
-                "Give a regular expression whose first group is the subject, e.g. '(p\\d+)_'.",
-            )
-        return found.group(1) if found.groups() else found.group(0)
+        return _found(pattern, case)
     sides = re.fullmatch(TWO_SIDES, case)
     if not sides:
         return case
     return SAME_SUBJECT.get(case, f"{(int(sides.group(1)) + 1) // 2:03d}")
+
+
+def _found(pattern: str, case: str) -> str:
+    remedy = "Give a regular expression whose first group is the subject, e.g. '(p\\d+)_'."
+    try:
+        found = re.search(pattern, case)
+    except re.error as error:
+        raise BadDataset(
+            f"The subject pattern {pattern!r} is no regular expression: {error}.", remedy
+        ) from error
+    if not found:
+        raise BadDataset(
+            f"The subject pattern {pattern!r} finds nothing in the case {case!r}.", remedy
+        )
+    return str(found.group(1) if found.groups() else found.group(0))
 
 
 def _labels(listed: Mapping[str, Any], folder: Path) -> dict[str, int]:

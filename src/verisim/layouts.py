@@ -1,0 +1,104 @@
+"""Where images and labels lie in the folders that people already have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from verisim.errors import BadDataset
+from verisim.files import IMAGE_SUFFIXES, stem
+
+
+@dataclass(frozen=True)
+class CaseFiles:
+    """The files of one labelled case.
+
+    Args:
+        name: The label's name without suffix.
+        images: One file a channel.
+        label: The reference label map.
+    """
+
+    name: str
+    images: tuple[Path, ...]
+    label: Path
+
+
+def decathlon(folder: Path, listed: list[Any]) -> list[CaseFiles]:
+    """The cases that `dataset.json` of the Medical Segmentation Decathlon lists.
+
+    Raises:
+        BadDataset: A listed file does not exist.
+    """
+    cases = []
+    for entry in listed:
+        if not isinstance(entry, dict) or not {"image", "label"} <= entry.keys():
+            raise BadDataset(
+                f"dataset.json lists {entry!r} as a training case.",
+                'Write each case as {"image": "imagesTr/…", "label": "labelsTr/…"}.',
+            )
+        image, label = folder / entry["image"], folder / entry["label"]
+        for path in (image, label):
+            if not path.is_file():
+                raise BadDataset(
+                    f"dataset.json lists {path}, which does not exist.",
+                    "Download the data set again, or take the case out of dataset.json.",
+                )
+        cases.append(CaseFiles(stem(image), (image,), label))
+    return cases
+
+
+def nnunet(folder: Path, channels: int) -> list[CaseFiles]:
+    """The cases of nnU-Net's raw layout: `labelsTr/CASE`, `imagesTr/CASE_0000` for each channel.
+
+    Raises:
+        BadDataset: A label without image, or an image without label.
+    """
+    labels = _volumes_in(folder / "labelsTr")
+    _refuse_unlabelled(_volumes_in(folder / "imagesTr"), {stem(label) for label in labels})
+    cases = []
+    for label in labels:
+        suffix = label.name[len(stem(label)) :]
+        images = tuple(
+            folder / "imagesTr" / f"{stem(label)}_{k:04d}{suffix}" for k in range(channels)
+        )
+        missing = [path for path in images if not path.is_file()]
+        if missing:
+            raise BadDataset(
+                f"The label {label.name} has no image {missing[0]}.",
+                "nnU-Net's layout wants imagesTr/CASE_0000, CASE_0001, … for each channel.",
+            )
+        cases.append(CaseFiles(stem(label), images, label))
+    return cases
+
+
+def datastore(folder: Path) -> list[CaseFiles]:
+    """The labelled cases of MONAI Label's layout: images in a folder, `labels/final` beside them.
+
+    Raises:
+        BadDataset: A label without image.
+    """
+    images = {stem(path): path for path in _volumes_in(folder)}
+    cases = []
+    for label in _volumes_in(folder / "labels" / "final"):
+        if stem(label) not in images:
+            raise BadDataset(
+                f"The label {label} has no image.", "Put the image back, or remove the label."
+            )
+        cases.append(CaseFiles(stem(label), (images[stem(label)],), label))
+    return cases
+
+
+def _volumes_in(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.glob("*")) if path.name.endswith(IMAGE_SUFFIXES)]
+
+
+def _refuse_unlabelled(images: list[Path], labelled: set[str]) -> None:
+    """An image is named CASE_0000: its last five signs are the channel."""
+    for image in images:
+        if stem(image)[:-5] not in labelled:
+            raise BadDataset(
+                f"The image {image.name} has no label in labelsTr.",
+                "Label it, or move it to imagesTs.",
+            )
