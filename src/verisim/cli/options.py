@@ -1,0 +1,31 @@
+"""Options that several commands share, described once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object, and nothing else, to stdout.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda:0.")]
+Models = Annotated[
+    Path,
+    typer.Option(
+        "--models",
+        envvar="VERISIM_MODELS",
+        help="Folder of your own models; those that come with the package are always there.",
+    ),
+]
+SubjectPattern = Annotated[
+    str,
+    typer.Option(
+        help="Regular expression on a case's name whose first group is the subject, e.g. '(p\\d+)_'."
+    ),
+]
+
+USER_MODELS = Path(typer.get_app_dir("verisim")) / "models"
+"""Where trained models go when nothing else is said."""
+
+DEFAULT_MODEL = "hippocampus-unet"
+"""The model that comes with the package."""

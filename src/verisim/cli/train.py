@@ -1,0 +1,100 @@
+"""`verisim train`: a data set in, a model out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from verisim.cli.options import USER_MODELS, AsJson, Device, Models, SubjectPattern
+from verisim.cli.terminal import Terminal
+from verisim.errors import BadInput
+
+if TYPE_CHECKING:
+    from verisim.card import ModelCard
+    from verisim.dataset import Dataset
+
+
+def train(
+    dataset: Annotated[
+        Path, typer.Argument(help="Folder in the layout of the Decathlon, nnU-Net or MONAI Label.")
+    ],
+    name: Annotated[
+        str, typer.Option(help="Name of a new model, lower case with dashes.")
+    ] = "",
+    start_from: Annotated[
+        str,
+        typer.Option(
+            "--from", help="Fine-tune this model; the next version is kept unless it is worse."
+        ),
+    ] = "",
+    iterations: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 8000,
+    batch_size: Annotated[int, typer.Option(min=1, help="Patches a step.")] = 2,
+    learning_rate: Annotated[
+        float, typer.Option(min=0, help="Highest learning rate of AdamW.")
+    ] = 2e-3,
+    seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
+    train_split: Annotated[str, typer.Option(help="Cases to learn from.")] = "train",
+    val_split: Annotated[str, typer.Option(help="Cases that choose the best weights.")] = "val",
+    validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 500,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="Folder of checkpoint and curves, continued if it exists. [runs/NAME-vN]"),
+    ] = None,
+    subject_pattern: SubjectPattern = "",
+    device: Device = "auto",
+    models: Models = USER_MODELS,
+    as_json: AsJson = False,
+) -> None:
+    """Train a U-Net on labelled cases; a run that was stopped goes on where it was."""
+    from verisim.card import SHIPPED_MODELS, find_card
+    from verisim.dataset import open_dataset
+    from verisim.devices import choose
+    from verisim.training.fit import Fit
+    from verisim.training.loop import Schedule
+
+    if bool(name) == bool(start_from):
+        raise BadInput(
+            "Say either --name, for a new model, or --from, to fine-tune one.",
+            "For example: verisim train DATASET --name liver-ct",
+        )
+    terminal = Terminal(as_json)
+    opened = open_dataset(dataset, subject_pattern)
+    schedule = Schedule(
+        iterations=iterations,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        validate_every=min(validate_every, iterations),
+        seed=seed,
+    )
+    present = find_card(start_from, SHIPPED_MODELS, models) if start_from else None
+    card = present or _planned(opened, name, models)
+    fit = Fit(card, opened, schedule, train_split, val_split, choose(device))
+    folder = run or Path("runs") / f"{card.name}-v{card.version + bool(present)}"
+    with terminal.progress("train") as progress:
+        card = (
+            fit.improve(folder, models, progress).card
+            if present
+            else fit(folder, models, progress)
+        )
+    terminal.answer(card, _table(card, kept=card == present))
+
+
+def _planned(dataset: Dataset, name: str, models: Path) -> ModelCard:
+    """An untrained card for the data set, as the next version of its name."""
+    from dataclasses import replace
+
+    from verisim.card import SHIPPED_MODELS, find_cards
+    from verisim.planning import plan
+
+    present = find_cards(SHIPPED_MODELS, models).get(name)
+    return replace(plan(dataset, name), version=present.version + 1 if present else 1)
+
+
+def _table(card: ModelCard, kept: bool) -> Table:
+    table = Table("model", "figures", "weights", title="the new weights were worse" * kept or None)
+    figures = ", ".join(f"{key} {value:g}" for key, value in card.figures.items())
+    table.add_row(card.title, figures, str(card.weights_path))
+    return table
