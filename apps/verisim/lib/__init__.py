@@ -1,0 +1,1 @@
+"""The app's adapters between MONAI Label and the library."""

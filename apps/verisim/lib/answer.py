@@ -1,0 +1,61 @@
+"""What a client shows beside the label map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scipy import ndimage
+
+from verisim.card import ModelCard
+from verisim.segmentation import Segmentation
+from verisim.volume import LabelMap
+
+
+def answer(
+    card: ModelCard, device: str, segmentation: Segmentation, seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    """The `params` of a reply: MONAI Label's own fields first, then ours.
+
+    Args:
+        seconds: Wall time of each stage.
+    """
+    label_map = segmentation.label_map
+    timed = {stage: round(duration, 4) for stage, duration in seconds.items()}
+    timed["total"] = round(sum(seconds.values()), 4)
+    return {
+        "label_names": dict(label_map.labels),
+        "latencies": _latencies(timed),
+        "centroids": centroids(label_map),
+        "label_colors": {name: list(color) for name, color in card.colors.items()},
+        "volumes_ml": {name: round(ml, 4) for name, ml in label_map.volumes_ml.items()},
+        "certainty": segmentation.certainty,
+        "warnings": list(segmentation.warnings),
+        "seconds": timed,
+        "device": device,
+        "model": {"name": card.name, "version": card.version},
+    }
+
+
+def centroids(label_map: LabelMap) -> list[dict[str, list[int]]]:
+    """Voxel index of each label's centre, in MONAI Label's layout; absent labels are left out."""
+    names = {value: name for name, value in label_map.labels.items()}
+    boxes = ndimage.find_objects(label_map.array, max_label=max(names, default=0))
+    found = []
+    for value, box in enumerate(boxes, start=1):
+        if box is not None and value in names:
+            inside = ndimage.center_of_mass(label_map.array[box] == value)
+            centre = [round(s.start + c) for s, c in zip(box, inside, strict=True)]
+            found.append({names[value]: centre})
+    return found
+
+
+def _latencies(seconds: Mapping[str, float]) -> dict[str, float]:
+    return {
+        "pre": round(seconds["reading"] + seconds["preprocessing"], 2),
+        "infer": round(seconds["network"], 2),
+        "invert": 0.0,
+        "post": round(seconds["postprocessing"], 2),
+        "write": round(seconds["writing"], 2),
+        "total": round(seconds["total"], 2),
+    }

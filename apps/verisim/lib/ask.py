@@ -1,0 +1,69 @@
+"""What a request asks for: MONAI Label's dictionary, checked and given types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monailabel.utils.others.generic import name_to_device
+
+from verisim import devices
+from verisim.errors import BadInput
+
+RESULT_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".seg.nrrd", ".dcm")
+"""Formats of an answer; the first is the default, the one that the stock panel reads."""
+
+
+@dataclass(frozen=True)
+class SegmentAsk:
+    """What to segment, and how to answer.
+
+    Args:
+        image: A file or a folder of DICOM files.
+        series: SeriesInstanceUID, for a folder with more than one series; None for the only one.
+        device: Where to compute.
+        suffix: Format of the label map.
+    """
+
+    image: Path
+    series: str | None
+    device: str
+    suffix: str
+
+
+def segment_ask(request: Mapping[str, Any]) -> SegmentAsk:
+    """Read a request to a segmentation model.
+
+    Raises:
+        BadInput: A parameter has the wrong type, or a value that is not offered.
+        Unavailable: This machine has no such device.
+    """
+    suffix = _text(request, "result_extension") or RESULT_SUFFIXES[0]
+    suffix = suffix if suffix.startswith(".") else f".{suffix}"
+    if suffix not in RESULT_SUFFIXES:
+        raise BadInput(
+            f"There is no result_extension {suffix!r}.",
+            f"Choose one of: {', '.join(RESULT_SUFFIXES)}.",
+        )
+    return SegmentAsk(
+        image=Path(request["image"]),
+        series=_text(request, "series") or None,
+        device=devices.choose(name_to_device(_device(request))),
+        suffix=suffix,
+    )
+
+
+def _device(request: Mapping[str, Any]) -> str:
+    offered = request.get("device")
+    if isinstance(offered, list) and offered:  # the panel's list of choices, untouched
+        return _text({"device": offered[0]}, "device")
+    return _text(request, "device")
+
+
+def _text(request: Mapping[str, Any], name: str) -> str:
+    given = request.get(name) or ""
+    if not isinstance(given, str):
+        raise BadInput(f"The parameter {name} is {given!r}.", "Give a text.")
+    return given

@@ -1,0 +1,50 @@
+"""What the person who starts the server may choose with `--conf NAME VALUE`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from verisim.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Options:
+    """The app's settings.
+
+    Args:
+        models: Folder of models beside those that are shipped; training writes here.
+        max_upload_mb: Larger requests are refused.
+        busy_seconds: How long a request waits for its device before it is told to come back.
+        max_waiting: Requests beyond this number are told so at once.
+        max_loaded: Models kept in memory.
+    """
+
+    models: Path
+    max_upload_mb: int = 2048
+    busy_seconds: int = 600
+    max_waiting: int = 32
+    max_loaded: int = 4
+
+
+def read_options(conf: Mapping[str, str], app_dir: Path) -> Options:
+    """The options among all `--conf` pairs.
+
+    Raises:
+        BadInput: A value is no whole number above 0.
+    """
+    return Options(
+        models=Path(conf.get("models", app_dir / "model")).expanduser(),
+        max_upload_mb=_count(conf, "max_upload_mb", Options.max_upload_mb),
+        busy_seconds=_count(conf, "busy_seconds", Options.busy_seconds),
+        max_waiting=_count(conf, "max_waiting", Options.max_waiting),
+        max_loaded=_count(conf, "max_loaded", Options.max_loaded),
+    )
+
+
+def _count(conf: Mapping[str, str], name: str, default: int) -> int:
+    given = str(conf.get(name, default))
+    if not given.isdecimal() or int(given) < 1:
+        raise BadInput(f"--conf {name} is {given!r}.", "Give a whole number above 0.")
+    return int(given)

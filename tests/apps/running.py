@@ -1,0 +1,163 @@
+"""A MONAI Label server in its own process, as a person starts it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import requests
+import torch
+
+from verisim import files
+from verisim.card import ModelCard, write_model
+from verisim.networks.unet import UNet
+from verisim.preprocessing import Preprocessing
+from verisim.volume import Volume
+
+APP = Path(__file__).parents[2] / "apps" / "verisim"
+START_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server and its folders.
+
+    Args:
+        url: Where it listens, without a slash at the end.
+        studies: Its datastore.
+        models: The folder given with `--conf models`; holds the model "tiny".
+        app: Its own copy of the app.
+        temporary: The folder in which it makes its temporary files.
+        sessions: The folder of its session API.
+        process: The server's process.
+        log: What it printed.
+    """
+
+    url: str
+    studies: Path
+    models: Path
+    app: Path
+    temporary: Path
+    sessions: Path
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+def a_tiny_model(folder: Path, name: str = "tiny") -> ModelCard:
+    """An untrained U-Net of two stages, the same at every call."""
+    torch.manual_seed(0)
+    card = ModelCard(
+        name=name,
+        description="Untrained, for tests.",
+        channels=("MR",),
+        labels={"anterior": 1, "posterior": 2},
+        colors={"anterior": (0.9, 0.3, 0.2), "posterior": (0.2, 0.5, 0.9)},
+        preprocessing=Preprocessing(),
+        patch_size=(16, 16, 16),
+        network=UNet((4, 8), ((1, 1, 1), (2, 2, 2)), ((3, 3, 3), (3, 3, 3)), 1),
+        keep_largest=("anterior",),
+    )
+    # the network names its tensors several times, and safetensors stores none twice
+    weights = {name: tensor.clone() for name, tensor in card.build().state_dict().items()}
+    return write_model(card, weights, folder)
+
+
+def an_image(seed: int, shape: tuple[int, int, int] = (20, 24, 18)) -> Volume:
+    """Noise on an anisotropic, turned grid away from the origin."""
+    array = np.random.default_rng(seed).normal(100, 20, shape).astype(np.float32)
+    c, s = np.cos(0.3), np.sin(0.3)
+    affine = np.array(
+        [[-1.0 * c, 1.2 * s, 0, 30], [1.0 * s, 1.2 * c, 0, -12], [0, 0, 1.5, 7], [0, 0, 0, 1]]
+    )
+    return Volume(array, affine)
+
+
+@contextmanager
+def running(
+    folder: Path, conf: Mapping[str, str] | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Start the server in an empty folder, wait until it answers, and end it afterwards.
+
+    Args:
+        conf: Further `--conf` pairs.
+        env: Further environment variables.
+    """
+    server = _start(folder, dict(conf or {}), dict(env or {}))
+    try:
+        _wait(server)
+        yield server
+    finally:
+        os.killpg(server.process.pid, signal.SIGTERM)
+        try:
+            server.process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.process.pid, signal.SIGKILL)
+            server.process.wait()
+
+
+def _start(folder: Path, conf: Mapping[str, str], env: Mapping[str, str]) -> Server:
+    app = folder / "app"
+    shutil.copytree(
+        APP, app, ignore=shutil.ignore_patterns("model", "logs", "bin", "__pycache__")
+    )  # the server writes into the app's folder
+    studies, models, temporary, sessions = (
+        folder / name for name in ("studies", "models", "temporary", "sessions")
+    )
+    for made in (studies, models, temporary, sessions):
+        made.mkdir()
+    a_tiny_model(models)
+    for n in (1, 2):
+        files.write(studies / f"case_{n}.nii.gz", an_image(n))
+    port, log = _free_port(), folder / "server.log"
+    command = [sys.executable, "-m", "monailabel.main", "start_server", "--app", str(app)]
+    command += ["--studies", str(studies), "--host", "127.0.0.1", "--port", str(port)]
+    for name, value in {"models": str(models), **conf}.items():
+        command += ["--conf", name, value]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            env=_environment(temporary, sessions) | dict(env),
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+    return Server(url, studies, models, app, temporary, sessions, process, log)
+
+
+def _environment(temporary: Path, sessions: Path) -> dict[str, str]:
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("MONAI_")}
+    return mine | {
+        "TMPDIR": str(temporary),
+        "MONAI_LABEL_SESSION_PATH": str(sessions),
+        "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _wait(server: Server) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.process.poll() is None:
+        try:
+            if requests.get(f"{server.url}/info/", timeout=5).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.2)  # still importing
+    raise RuntimeError(f"The server did not start:\n{server.log.read_text()[-4000:]}")
