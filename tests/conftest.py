@@ -4,12 +4,18 @@ import os
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
+from verisim.card import ModelCard, TrainingRecord, write_model
+from verisim.networks.unet import UNet
+from verisim.preprocessing import Preprocessing
+from verisim.training.augmentation import seeded
 from verisim.volume import LabelMap, Volume
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # the networks of the tests are too small for more
 
 
 @pytest.fixture
@@ -36,3 +42,66 @@ def real_data() -> Path:
     if "VERISIM_DATA" not in os.environ:
         pytest.skip("VERISIM_DATA does not name the folder of real images")
     return Path(os.environ["VERISIM_DATA"]).resolve()
+
+
+def rotation(degrees: float) -> npt.NDArray[np.float64]:
+    """A turn about the patient's (1, 2, 3) axis, (3, 3)."""
+    axis = np.array([1.0, 2.0, 3.0]) / np.sqrt(14)
+    turned: npt.NDArray[np.float64] = Rotation.from_rotvec(
+        axis * degrees, degrees=True
+    ).as_matrix()
+    return turned
+
+
+def affine_of(
+    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    degrees: float = 0.0,
+) -> npt.NDArray[np.float64]:
+    """Voxel index to RAS+ mm, (4, 4)."""
+    affine = np.eye(4)
+    affine[:3, :3] = rotation(degrees) @ np.diag(spacing_mm)
+    affine[:3, 3] = origin
+    return affine
+
+
+@pytest.fixture
+def a_card() -> ModelCard:
+    """An untrained two-label model of two stages and four features: predicts in milliseconds."""
+    return ModelCard(
+        name="tiny",
+        description="Segments anterior, posterior in MRI.",
+        channels=("MRI",),
+        labels={"anterior": 1, "posterior": 2},
+        colors={"anterior": (0.9, 0.5, 0.2), "posterior": (0.2, 0.5, 0.9)},
+        preprocessing=Preprocessing(),
+        patch_size=(16, 16, 16),
+        network=UNet(
+            features=(4, 8),
+            strides=((1, 1, 1), (2, 2, 2)),
+            kernel_sizes=((3, 3, 3), (3, 3, 3)),
+            convolutions=1,
+        ),
+        training=TrainingRecord(
+            data="phantoms",
+            licence="CC0",
+            split="train",
+            cases=2,
+            seed=0,
+            date="2025-01-31",
+            iterations=1,
+            batch_size=1,
+            seconds=1.0,
+            device="cpu",
+            extent_mm=((16.0, 16.0, 16.0), (40.0, 40.0, 40.0)),
+        ),
+        figures={"dice.val": 0.5},
+    )
+
+
+@pytest.fixture
+def a_trained_model(a_card: ModelCard, tmp_path: Path) -> ModelCard:
+    """The tiny model with weights of a fixed seed, written into a folder."""
+    with seeded(0):
+        network = a_card.build()
+    return write_model(a_card, network.state_dict(), tmp_path / "models")
