@@ -14,11 +14,15 @@ from monailabel.interfaces.tasks.scoring import ScoringMethod
 from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.interfaces.tasks.train import TrainTask
 
+from lib.batch import BatchInference
 from lib.infer import SegmentTask
 from lib.loaded import LoadedModels
 from lib.models import Models
 from lib.options import read_options
 from lib.queues import DeviceQueues
+from lib.scoring import DiceScore, score_only_when_asked
+from lib.strategies import RandomCase, UncertainCase
+from lib.train import FineTuning
 from verisim import __version__
 from verisim.card import SHIPPED_MODELS
 
@@ -29,6 +33,7 @@ class Verisim(MONAILabelApp):
     def __init__(self, app_dir: str, studies: str, conf: Mapping[str, str]) -> None:
         self.options = read_options(conf or {}, Path(app_dir))
         self.models = Models(SHIPPED_MODELS, self.options.models)
+        score_only_when_asked()
         super().__init__(
             app_dir,
             studies,
@@ -43,3 +48,20 @@ class Verisim(MONAILabelApp):
         loaded = LoadedModels(self.options.max_loaded)
         queues = DeviceQueues(self.options.busy_seconds, self.options.max_waiting)
         return {name: SegmentTask(name, self.models, loaded, queues) for name in self.models.names}
+
+    def init_trainers(self) -> dict[str, TrainTask]:
+        """One fine-tuning for each model."""
+        folder = self.options.models
+        return {name: FineTuning(name, self.models, folder) for name in self.models.names}
+
+    def init_strategies(self) -> dict[str, Strategy]:
+        """Which case to label next."""
+        return {"random": RandomCase(), "uncertain": UncertainCase()}
+
+    def init_scoring_methods(self) -> dict[str, ScoringMethod]:
+        """How well two tags of labels agree."""
+        return {"dice": DiceScore(self.models)}
+
+    def init_batch_infer(self) -> BatchInference:
+        """Many cases in one request."""
+        return BatchInference()

@@ -1,0 +1,132 @@
+"""Fine-tuning: MONAI Label's `POST /train/{model}` learns from the labels that people approved."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from monailabel.interfaces.datastore import Datastore
+from monailabel.interfaces.tasks.train import TrainTask
+from monailabel.utils.others.generic import device_list, name_to_device
+
+from lib.labelled import labelled_dataset
+from lib.models import Models
+from lib.train_stats import TrainStats, read_stats
+from lib.training_options import TrainingOptions
+from verisim import devices
+from verisim.errors import StorageFailed, VerisimError
+from verisim.training.fit import Fit, Improvement
+
+logger = logging.getLogger(__name__)
+
+
+class FineTuning(TrainTask):
+    """Learns from final labels; the new version replaces the present one unless it is worse.
+
+    Args:
+        name: Of the model.
+        models: Where its newest version is found.
+        folder: Receives new versions.
+    """
+
+    def __init__(self, name: str, models: Models, folder: Path) -> None:
+        labels = ", ".join(models.card(name).labels)
+        super().__init__(f"Fine-tunes {name} ({labels}) on the final labels")
+        self._name = name
+        self._models = models
+        self._folder = folder
+        self._run = folder / "training" / name
+
+    def info(self) -> dict[str, Any]:
+        """Description, defaults, and the bounds of each option."""
+        return {**super().info(), "bounds": TrainingOptions.bounds()}
+
+    def config(self) -> dict[str, Any]:
+        """The options with their defaults; a list is a choice, its first entry the default."""
+        return {**TrainingOptions().model_dump(), "device": device_list()}
+
+    def stats(self) -> dict[str, Any]:
+        """How far the running training is, or what the latest came to."""
+        return read_stats(self._run)
+
+    def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
+        """Train, and tell which version is in use from now on.
+
+        Raises:
+            BadInput: An option is out of bounds.
+            BadDataset: Too few labelled cases, or labels that the model does not know.
+        """
+        options = TrainingOptions.asked_for(request)
+        _empty(self._run)
+        stats = TrainStats(self._run, options.max_epochs, options.iterations_per_epoch)
+        try:
+            answer = self._answer(options, datastore, stats)
+        except VerisimError as error:
+            stats.failed(error)
+            raise
+        stats.finished(answer)
+        logger.info(answer["message"])
+        return answer
+
+    def _answer(
+        self, options: TrainingOptions, datastore: Datastore, stats: TrainStats
+    ) -> dict[str, Any]:
+        card = self._models.card(self._name)
+        dataset = labelled_dataset(datastore, card, options)
+        device = devices.choose(name_to_device(options.device))
+        fit = Fit(card, dataset, options.schedule(card), device=device)
+        with sparing_a_core():
+            improvement = fit.improve(self._run, self._folder, stats)
+        (self._run / "checkpoint.pt").unlink()
+        return {
+            "model": self._name,
+            "version": improvement.card.version,
+            "improved": improvement.improved,
+            "dice_before": round(improvement.before, 4),
+            "dice_after": round(improvement.after, 4),
+            "train_cases": len(dataset.split("train")),
+            "validation_cases": len(dataset.split("val")),
+            "message": _message(improvement, len(dataset.split("val"))),
+        }
+
+
+@contextmanager
+def sparing_a_core() -> Iterator[None]:
+    """Leaves one processor core to the server, so that it keeps answering."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, min(before, (os.cpu_count() or 1) - 1)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _message(improvement: Improvement, cases: int) -> str:
+    card, before, after = improvement.card, improvement.before, improvement.after
+    if improvement.improved:
+        return (
+            f"{card.title} is in use from now on: mean Dice {after:.4f} on {cases} validation "
+            f"case(s), against {before:.4f} of version {card.version - 1}."
+        )
+    return (
+        f"{card.title} stays in use: mean Dice {before:.4f} on {cases} validation case(s), "
+        f"against {after:.4f} after fine-tuning."
+    )
+
+
+def _empty(folder: Path) -> None:
+    """An earlier run learned from other labels, so nothing of it is continued."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise StorageFailed(
+            f"{folder} cannot be made: {error.strerror}.",
+            "Start the server with --conf models FOLDER, a folder that it may write to.",
+        ) from error
