@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -12,12 +13,13 @@ from typing import Any, ClassVar, Literal
 import tomli_w
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from verisim.errors import BadCard, NotFound, StorageFailed
 from verisim.files.atomic import replacing
 from verisim.networks.unet import UNet
+from verisim.networks.weights import fill
 from verisim.preprocessing import Preprocessing
 
 Color = tuple[float, float, float]
@@ -102,6 +104,11 @@ class ModelCard:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", self.name):
+            raise BadCard(
+                f"{self.name!r} cannot name a model.",
+                "Use lower-case letters, digits and dashes, e.g. liver-ct.",
+            )
         if sorted(self.labels.values()) != list(range(1, len(self.labels) + 1)):
             raise BadCard(
                 f"The labels of {self.name} have the values {sorted(self.labels.values())}.",
@@ -192,7 +199,7 @@ def write_model(card: ModelCard, weights: Mapping[str, Tensor], folder: Path) ->
     placed = replace(card, folder=folder)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     with replacing(placed.weights_path) as temporary:
-        save_file(tensors, temporary, metadata={"card": _toml(placed)})
+        temporary.write_bytes(save(tensors, metadata={"card": _toml(placed)}))
     complete = replace(placed, sha256=sha256_of(placed.weights_path))
     with replacing(complete.card_path) as temporary:
         temporary.write_text(_toml(complete), encoding="utf-8")
@@ -242,8 +249,8 @@ def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _fill(network: nn.Module, path: Path, title: str) -> None:
     try:
-        network.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
+        fill(network, load_file(path))
+    except (SafetensorError, ValueError) as error:
         raise BadCard(
             f"The weights {path} do not fit the network of {title}: {error}.",
             "Copy the weights again, together with their card.",

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from verisim.dataset import IMAGE_SUFFIXES, Case, stem
+from verisim.dataset import Case
 from verisim.errors import BadInput, Cancelled, NotFound, StorageFailed, VerisimError
-from verisim.files import GeometryWarning, read, write
+from verisim.files import IMAGE_SUFFIXES, GeometryWarning, read, stem, write
 from verisim.files.source import DICOM, NIFTI, SEGMENTATION_NRRD, suffix_of
 from verisim.overlay import draw
 from verisim.progress import SILENT, Progress

@@ -18,7 +18,16 @@ from verisim.card import SHIPPED_MODELS, find_cards
 from verisim.errors import BadCard
 from verisim.patches import has_bfloat16
 
-PACKAGES = ("verisim", "torch", "monai", "monailabel", "numpy", "SimpleITK", "pydicom", "highdicom")
+PACKAGES = (
+    "verisim",
+    "torch",
+    "monai",
+    "monailabel",
+    "numpy",
+    "SimpleITK",
+    "pydicom",
+    "highdicom",
+)
 
 LEAST_MEMORY_GIB = 2.0
 LEAST_DISK_GIB = 1.0
@@ -128,7 +137,9 @@ def _machine(models: Path) -> Iterator[Finding]:
     place = next(p for p in (models, *models.resolve().parents) if p.exists())
     disk = shutil.disk_usage(place).free / 2**30
     if disk < LEAST_DISK_GIB:
-        yield Finding(f"{disk:.1f} GiB of disk free at {place}", "Free some space before training.")
+        yield Finding(
+            f"{disk:.1f} GiB of disk free at {place}", "Free some space before training."
+        )
 
 
 def _models(folder: Path) -> tuple[tuple[str, ...], tuple[Finding, ...]]:

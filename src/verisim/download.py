@@ -35,7 +35,9 @@ def decathlon_hippocampus(folder: Path, archive: Path | None = None) -> tuple[Pa
     try:
         extractall(path, folder, file_type="tar")
     except (tarfile.TarError, EOFError) as error:
-        raise UnreadableFile(f"{path} is no complete tar file: {error}.", "Download it again.") from error
+        raise UnreadableFile(
+            f"{path} is no complete tar file: {error}.", "Download it again."
+        ) from error
     except OSError as error:
         raise StorageFailed(f"{folder} cannot be written: {error}.", "Free some space.") from error
     return folder / TASK, open_dataset(folder / TASK)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
-import click
 import typer
 
 from verisim import __version__
@@ -42,17 +42,11 @@ def version(
 
 
 def main() -> None:
-    """Run a command; a person's mistake ends with exit code 2 and a sentence, never a traceback."""
-    terminal = Terminal("--json" in sys.argv)
+    """Run a command; a mistake ends with exit code 2 and a sentence, never a traceback."""
+    # third parties' notes to their own developers are not for this person
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(monai|torch)\.")
     try:
-        code = app(standalone_mode=False)
+        app()
     except VerisimError as error:
-        terminal.refuse(error.code, error.message, error.remedy)
-        code = 2
-    except click.ClickException as error:
-        terminal.refuse("usage", error.format_message(), "See verisim --help.")
-        code = 2
-    except (KeyboardInterrupt, click.Abort):
-        terminal.refuse("cancelled", "Stopped.", "Nothing half-written was left.")
-        code = 130
-    sys.exit(code if isinstance(code, int) else 0)
+        Terminal("--json" in sys.argv).refuse(error.code, error.message, error.remedy)
+        sys.exit(2)

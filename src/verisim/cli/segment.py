@@ -75,7 +75,8 @@ def segment(
 
 def _table(answers: tuple[Answer, ...]) -> Table:
     labels = list(dict.fromkeys(name for answer in answers for name in answer.volumes_ml))
-    table = Table("case", *(f"{name} (ml)" for name in labels), "certainty", "seconds", "file")
+    table = Table("case", *(f"{name} (ml)" for name in labels), "certainty", "seconds")
+    table.add_column("file", overflow="fold")
     for answer in answers:
         volumes = [f"{answer.volumes_ml[n]:.3f}" if n in answer.volumes_ml else "" for n in labels]
         table.add_row(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
 
+import psutil
 import typer
 
 from verisim.cli.options import USER_MODELS, AsJson, Models
@@ -75,9 +77,19 @@ def _run(
     server = subprocess.Popen(
         command, env=os.environ | {"PATH": path}, stdout=sys.stderr if quiet else None
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` stops like Ctrl-C
     try:
         return server.wait()
     except KeyboardInterrupt:
-        server.terminate()
-        server.wait()
+        _stop(server.pid)
         return 0
+
+
+def _stop(process: int) -> None:
+    """End the server and the trainings it started, so that nothing is left running."""
+    family = [psutil.Process(process), *psutil.Process(process).children(recursive=True)]
+    for member in family:
+        member.terminate()
+    _, stubborn = psutil.wait_procs(family, timeout=10)
+    for member in stubborn:
+        member.kill()

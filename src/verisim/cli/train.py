@@ -21,9 +21,7 @@ def train(
     dataset: Annotated[
         Path, typer.Argument(help="Folder in the layout of the Decathlon, nnU-Net or MONAI Label.")
     ],
-    name: Annotated[
-        str, typer.Option(help="Name of a new model, lower case with dashes.")
-    ] = "",
+    name: Annotated[str, typer.Option(help="Name of a new model, lower case with dashes.")] = "",
     start_from: Annotated[
         str,
         typer.Option(
@@ -41,7 +39,9 @@ def train(
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 500,
     run: Annotated[
         Path | None,
-        typer.Option(help="Folder of checkpoint and curves, continued if it exists. [runs/NAME-vN]"),
+        typer.Option(
+            help="Folder of checkpoint and curves, continued if it exists. [runs/NAME-vN]"
+        ),
     ] = None,
     subject_pattern: SubjectPattern = "",
     device: Device = "auto",

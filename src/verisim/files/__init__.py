@@ -78,12 +78,14 @@ def write(
     volume: Volume,
     colors: Mapping[str, Color] | None = None,
     reference: Path | None = None,
+    series: str | None = None,
 ) -> None:
     """Write a volume or label map in the format that the suffix names.
 
     Args:
         colors: Red, green and blue from 0 to 1 for each label, kept by .seg.nrrd and .dcm.
         reference: The folder of the DICOM series that a .dcm segmentation belongs to.
+        series: SeriesInstanceUID, for a `reference` with more than one series.
 
     Raises:
         UnreadableFile: No format of that suffix, or one for label maps only.
@@ -97,7 +99,7 @@ def write(
     elif suffix == SEGMENTATION_NRRD and isinstance(volume, LabelMap):
         seg_nrrd.write(path, volume, colors)
     elif suffix == DICOM and isinstance(volume, LabelMap):
-        dicom_seg.write(path, volume, reference, colors)
+        dicom_seg.write(path, volume, reference, colors, series)
     else:
         raise UnreadableFile(
             f"{path.name} names no format for a {type(volume).__name__}.",

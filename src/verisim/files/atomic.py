@@ -1,11 +1,21 @@
 """A file appears whole or not at all."""
 
+from __future__ import annotations
+
+import errno
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from verisim.errors import StorageFailed
+
+REMEDIES = {
+    errno.ENOSPC: "Free some space on the disk, or choose another folder.",
+    errno.EDQUOT: "Free some space of your quota, or choose another folder.",
+    errno.EFBIG: "Choose a disk that holds files of this size.",
+    errno.ENOENT: "Create the folder first.",
+}
 
 
 @contextmanager
@@ -15,25 +25,20 @@ def replacing(path: Path) -> Iterator[Path]:
     The temporary file keeps the name, since writers choose the format by its suffix.
 
     Raises:
-        StorageFailed: The disk refused; nothing is left behind.
+        StorageFailed: The disk refused; nothing is left behind, an older file is intact.
     """
     try:
-        folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+        # in the same folder, so that moving into place is one step on one disk
+        with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
+            temporary = Path(folder) / path.name
+            yield temporary
+            temporary.replace(path)
     except OSError as error:
         raise _refused(path, error) from error
-    temporary = folder / path.name
-    try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise _refused(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-        folder.rmdir()
 
 
 def _refused(path: Path, error: OSError) -> StorageFailed:
+    remedy = REMEDIES.get(error.errno or 0, "Choose a folder that you may write to.")
     return StorageFailed(
-        f"{path} cannot be written: {error.strerror or error}.",
-        "Free some space or choose a folder that you may write to; nothing was changed.",
+        f"{path} cannot be written: {error.strerror or error}.", f"{remedy} Nothing was changed."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,7 @@ def _pixels(stack: list[Slice]) -> npt.NDArray[Any]:
         image = reader.Execute()
     except RuntimeError as error:
         raise UnreadableFile(
-            f"The pixels of {stack[0].path.name} or its neighbours cannot be decoded: "
-            f"{_reason(error)}.",
+            f"The pixels of {_undecodable(stack).name} cannot be decoded: {_reason(error)}.",
             "Copy or export the series again, uncompressed if possible.",
         ) from error
     if image.GetNumberOfComponentsPerPixel() > 1:
@@ -84,6 +84,17 @@ def _pixels(stack: list[Slice]) -> npt.NDArray[Any]:
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
+def _undecodable(stack: list[Slice]) -> Path:
+    """The first file that cannot be decoded alone."""
+    for one in stack:
+        try:
+            sitk.ReadImage(str(one.path))
+        except RuntimeError:
+            return one.path
+    return stack[0].path
+
+
 def _reason(error: RuntimeError) -> str:
-    """The last line of ITK's report, without its source locations."""
-    return str(error).strip().splitlines()[-1].strip().rstrip(".")
+    """The last line of ITK's report, without its source locations and addresses."""
+    line = str(error).strip().splitlines()[-1].strip().rstrip(".")
+    return re.sub(r"\(0x[0-9a-f]+\)", "", line)

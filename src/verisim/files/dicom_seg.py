@@ -27,6 +27,12 @@ from verisim.volume import LabelMap, Volume
 STRUCTURES = {"hippocamp": codes.SCT.Hippocampus}
 """Parts of label names, and the SNOMED CT code of what they name."""
 
+PATIENT_AND_STUDY = (
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber"),
+    *("StudyID", "StudyDate", "StudyTime", "ReferringPhysicianName"),
+)
+"""What the standard wants to see in every file, if only empty, and anonymizers remove."""
+
 SERIES_NUMBER = 300
 """Of the new series: beyond those that scanners give."""
 
@@ -36,6 +42,7 @@ def write(
     label_map: LabelMap,
     reference: Path | None,
     colors: Mapping[str, Color] | None = None,
+    series: str | None = None,
 ) -> None:
     """Write a label map as a DICOM segmentation of the series in the folder `reference`.
 
@@ -51,12 +58,13 @@ def write(
             "A DICOM segmentation belongs to a DICOM series, and none is given.",
             "Name the folder of the series, or write .seg.nrrd.",
         )
-    series = chosen_series(reference, None)
-    stack = sorted_slices([slice_of(file, read_header(file)) for file in series.files])
+    files = chosen_series(reference, series).files
+    stack = sorted_slices([slice_of(file, read_header(file)) for file in files])
     shape = (*stack[0].shape, len(stack))
     turned = _on_series(label_map, Volume(np.broadcast_to(np.uint8(0), shape), affine_of(stack)))
     segments = segments_of(turned, colors)
-    images = [read_header(s.path) for s in stack]
+    images = [_complete(read_header(s.path)) for s in stack]
+    _check_identity(reference, images)
     segmentation = _segmentation(images, _numbered(turned, segments), segments)
     with replacing(path) as temporary:
         segmentation.save_as(temporary, write_like_original=False)
@@ -79,6 +87,23 @@ def read(path: Path) -> LabelMap:
         raise UnreadableFile(
             f"{path.name} is damaged: {error}.", "Copy or export it again."
         ) from error
+
+
+def _complete(header: Dataset) -> Dataset:
+    for keyword in PATIENT_AND_STUDY:
+        if keyword not in header:
+            setattr(header, keyword, "")
+    return header
+
+
+def _check_identity(folder: Path, images: list[Dataset]) -> None:
+    uids = {str(image.get("SOPInstanceUID", "")) for image in images} - {""}
+    if len(uids) < len(images):
+        raise BadSeries(
+            f"The {len(images)} slices in {folder.name} have {len(uids)} different "
+            "SOPInstanceUIDs: a segmentation cannot say which slice it belongs to.",
+            "Export the series again with its identifiers, or write .seg.nrrd.",
+        )
 
 
 def _on_series(label_map: LabelMap, grid: Volume) -> LabelMap:
@@ -156,7 +181,7 @@ def _code(name: str) -> Code:
 
 def _cielab(color: Color) -> list[int]:
     """DICOM's 16-bit form of a colour (PS3.3 C.10.7.1.1)."""
-    lightness, a, b = rgb2lab(np.array([[color]]))[0, 0]
+    lightness, a, b = rgb2lab(np.array([[color]], np.float64))[0, 0]
     scaled = np.array([lightness / 100, (a + 128) / 255, (b + 128) / 255]) * 65535
     return [int(n) for n in np.clip(np.round(scaled), 0, 65535)]
 

@@ -14,6 +14,9 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from verisim.errors import NotFound, SeveralSeries, UnreadableFile
 
+SHORT_HEAD, LONG_HEAD = 8, 12
+"""Bytes before the pixels themselves: tag, type and length (PS3.5, 7.1)."""
+
 BROKEN = (
     *(AttributeError, EOFError, IndexError, KeyError, NotImplementedError, OSError),
     *(OverflowError, RecursionError, TypeError, ValueError, struct.error),
@@ -103,9 +106,18 @@ def read_header(path: Path) -> Dataset:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file bears the mark of DICOM, whatever its name."""
-    with path.open("rb") as stream:
-        return stream.read(132)[128:] == b"DICM"
+    """Whether a file bears the mark of DICOM, whatever its name.
+
+    Raises:
+        UnreadableFile: The file may not be opened.
+    """
+    try:
+        with path.open("rb") as stream:
+            return stream.read(132)[128:] == b"DICM"
+    except OSError as error:
+        raise UnreadableFile(
+            f"{path.name} cannot be opened: {error.strerror}.", "Check its permissions."
+        ) from error
 
 
 def _image_headers(folder: Path) -> Iterator[tuple[Path, Dataset]]:
@@ -132,9 +144,10 @@ def _check_pixels(path: Path, header: Dataset, left: int) -> None:
         return
     samples = header.Rows * header.Columns * int(header.get("NumberOfFrames", 1) or 1)
     bits = samples * header.get("SamplesPerPixel", 1) * header.BitsAllocated
-    if header.get("PhotometricInterpretation") != "YBR_FULL_422" and left < bits // 8:
+    promised = bits // 8 + (SHORT_HEAD if header.is_implicit_VR else LONG_HEAD)
+    if header.get("PhotometricInterpretation") != "YBR_FULL_422" and left < promised:
         raise UnreadableFile(
-            f"{path.name} is truncated: its header promises {bits // 8} bytes of pixels, "
+            f"{path.name} is truncated: its header promises {promised} bytes of pixels, "
             f"the file has {left}.",
             "Copy or export it again.",
         )

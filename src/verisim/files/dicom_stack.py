@@ -125,10 +125,14 @@ def affine_of(stack: list[Slice]) -> npt.NDArray[np.float64]:
 
 def _step(stack: list[Slice]) -> Vector:
     """From one slice to the next, (3,) LPS mm."""
+    first = stack[0]
     if len(stack) == 1:
-        return stack[0].normal * stack[0].thickness_mm
-    step: Vector = (stack[-1].position - stack[0].position) / (len(stack) - 1)
-    return step
+        return first.normal * first.thickness_mm
+    step: Vector = (stack[-1].position - first.position) / (len(stack) - 1)
+    across: Vector = first.normal * (step @ first.normal)
+    # a lean that stays below a fraction of a pixel over the whole stack is noise of the positions
+    lean = float(np.linalg.norm(step - across)) * (len(stack) - 1)
+    return across if lean < OFF_GRID * min(first.spacing_mm) else step
 
 
 def _placed(path: Path, header: Dataset) -> Slice:

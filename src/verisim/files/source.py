@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,8 @@ def check_file(path: Path) -> None:
         raise UnreadableFile(f"{path.name} is not a file.", "Name one file.")
     if path.stat().st_size == 0:
         raise UnreadableFile(f"{path.name} is empty (0 bytes).", "Copy or export it again.")
+    if not os.access(path, os.R_OK):
+        raise UnreadableFile(f"{path.name} may not be opened.", "Check its permissions.")
 
 
 def check_memory(path: Path, size: int) -> None:

@@ -15,6 +15,7 @@ from torch import nn
 from verisim.card import ModelCard, TrainingRecord, write_model
 from verisim.dataset import Case, Dataset
 from verisim.errors import WrongChannels
+from verisim.networks.weights import fill, weights_of
 from verisim.patches import predict
 from verisim.progress import SILENT, Progress
 from verisim.training.augmentation import Augmentation, seeded
@@ -118,7 +119,7 @@ class Fit:
         with seeded(self.schedule.seed):
             network = self.card.build(deep_supervision=True)
         if self.card.sha256:
-            network.load_state_dict(self.card.load().state_dict())
+            fill(network, weights_of(self.card.load()))
         return network.to(self.device)
 
     def _read(self, progress: Progress) -> tuple[list[Example], list[Example]]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from verisim.files.atomic import replacing
+from verisim.networks.weights import weights_of
 from verisim.patches import reduced_precision
 from verisim.progress import SILENT, Progress
 from verisim.training.batches import Batch
@@ -175,10 +176,7 @@ class Loop:
     def _look(self, validate: Callable[[nn.Module], float], loss: float) -> None:
         score = validate(self.average.module)
         if score > self.best.score:
-            weights = {
-                k: v.detach().cpu().clone() for k, v in self.average.module.state_dict().items()
-            }
-            self.best = Trained(weights, score, self.iteration, self._seconds)
+            self.best = Trained(weights_of(self.average.module), score, self.iteration, self._seconds)
         # the checkpoint last: killed in between, the run makes this line of the curves again
         self._write_curves(loss, score)
         self.save()

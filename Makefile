@@ -1,0 +1,40 @@
+# The four things a newcomer does. Needs Python 3.11 and make, nothing else.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+STUDIES ?= sample-data/studies
+
+# The versions tested together, also for packages that pip builds.
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+
+.PHONY: demo serve test lint clean
+
+demo: $(VENV)/.server  ## start the server, segment the sample volume over HTTP, draw the result
+	$(BIN)/python sample-data/demo.py
+
+serve: $(VENV)/.server  ## serve the folder STUDIES to 3D Slicer at http://127.0.0.1:8000
+	$(BIN)/verisim serve --studies $(STUDIES)
+
+test: $(VENV)/.tests  ## every test that takes seconds
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/.tests  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) demo build
+
+# sam2, which MONAI Label requires, would fetch a second torch only to be built:
+# without build isolation it is built with the torch that is here already.
+$(VENV)/.server: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet torch setuptools wheel
+	SAM2_BUILD_CUDA=0 $(BIN)/pip install --quiet --no-build-isolation sam2
+	$(BIN)/pip install --quiet -e ".[label]"
+	touch $@
+
+$(VENV)/.tests: $(VENV)/.server
+	$(BIN)/pip install --quiet -e ".[dev]"
+	touch $@
