@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from verisim.card import ModelCard, TrainingRecord, write_model
 from verisim.networks.unet import UNet
+from verisim.networks.weights import weights_of
 from verisim.preprocessing import Preprocessing
 from verisim.training.augmentation import seeded
 from verisim.volume import LabelMap, Volume
@@ -104,4 +105,4 @@ def a_trained_model(a_card: ModelCard, tmp_path: Path) -> ModelCard:
     """The tiny model with weights of a fixed seed, written into a folder."""
     with seeded(0):
         network = a_card.build()
-    return write_model(a_card, network.state_dict(), tmp_path / "models")
+    return write_model(a_card, weights_of(network), tmp_path / "models")

@@ -114,6 +114,13 @@ class ModelCard:
                 f"The labels of {self.name} have the values {sorted(self.labels.values())}.",
                 "Number them 1, 2, 3, … without gaps.",
             )
+        absent = set(self.keep_largest) - self.labels.keys()
+        if absent:
+            raise BadCard(
+                f"{self.name} keeps the largest part of {', '.join(sorted(absent))}, "
+                "which is none of its labels.",
+                f"Choose from: {', '.join(self.labels)}.",
+            )
         if any(size % d for size, d in zip(self.patch_size, self.network.divisor, strict=True)):
             raise BadCard(
                 f"The patch size {self.patch_size} of {self.name} does not fit its network.",
@@ -170,11 +177,14 @@ def read_card(path: Path) -> ModelCard:
     """Read a card from its TOML file.
 
     Raises:
+        NotFound: There is no such file.
         BadCard: A field is missing, unknown or of the wrong type; the message names it.
     """
     try:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
         card = TypeAdapter(ModelCard).validate_python(fields | {"folder": path.parent})
+    except FileNotFoundError as error:
+        raise NotFound(f"There is no card {path}.", "Check the name.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadCard(f"The card {path} is no TOML file: {error}.", "Copy it again.") from error
     except ValidationError as error:

@@ -69,8 +69,10 @@ def has_bfloat16(kind: str) -> bool:
     """Whether bfloat16 convolutions run in hardware on this kind of device ("cpu", "cuda")."""
     if kind == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    # emulated bfloat16 is slower than float32, so only the instruction itself counts
-    return kind == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    # emulated bfloat16 is slower than float32, so only the instruction itself counts; torch
+    # has no public word for it, and some builds have none at all
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return kind == "cpu" and supported is not None and bool(supported())
 
 
 def _patches(spatial_shape: Sequence[int], patch_size: Sequence[int]) -> int:

@@ -8,6 +8,8 @@ from math import prod
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from torch import nn
 
+from verisim.errors import BadCard
+
 Triple = tuple[int, int, int]
 
 
@@ -26,6 +28,14 @@ class UNet:
     strides: tuple[Triple, ...]
     kernel_sizes: tuple[Triple, ...]
     convolutions: int = 2
+
+    def __post_init__(self) -> None:
+        if not len(self.features) == len(self.strides) == len(self.kernel_sizes) > 1:
+            raise BadCard(
+                f"A U-Net of {len(self.features)} stages cannot have {len(self.strides)} strides "
+                f"and {len(self.kernel_sizes)} kernel sizes.",
+                "Give each stage its features, stride and kernel size; two stages at least.",
+            )
 
     def build(self, channels: int, classes: int, deep_supervision: bool = False) -> nn.Module:
         """The network: (B, channels, X, Y, Z) to (B, classes, X, Y, Z) logits.

@@ -176,7 +176,9 @@ class Loop:
     def _look(self, validate: Callable[[nn.Module], float], loss: float) -> None:
         score = validate(self.average.module)
         if score > self.best.score:
-            self.best = Trained(weights_of(self.average.module), score, self.iteration, self._seconds)
+            self.best = Trained(
+                weights_of(self.average.module), score, self.iteration, self._seconds
+            )
         # the checkpoint last: killed in between, the run makes this line of the curves again
         self._write_curves(loss, score)
         self.save()
