@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from verisim.errors import NotFound, UnreadableFile
 from verisim.files import dicom, dicom_seg, nifti, nrrd, seg_nrrd
 from verisim.files.dicom_series import Series, is_dicom, read_header, series_in
@@ -21,7 +23,7 @@ from verisim.files.source import (
     stem,
     suffix_of,
 )
-from verisim.volume import LabelMap, Volume
+from verisim.volume import Array, LabelMap, Volume
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -61,7 +63,10 @@ def read(path: Path, series: str | None = None) -> Volume:
 
 
 def read_label_map(path: Path, labels: Mapping[str, int] | None = None) -> LabelMap:
-    """Read a label map; names come from `labels`, else from the file, else are "label_1", ….
+    """Read a label map; without `labels` the names are the file's own, else "label_1", ….
+
+    Where the file names its labels as `labels` does, its values become those of `labels`: DICOM
+    and 3D Slicer number segments anew.
 
     Raises:
         NotFound: No such file.
@@ -70,7 +75,10 @@ def read_label_map(path: Path, labels: Mapping[str, int] | None = None) -> Label
     label_map = _stored_label_map(path)
     if labels is None:
         return label_map
-    return LabelMap(label_map.array, label_map.affine, dict(labels))
+    array = label_map.array
+    if label_map.labels.keys() <= labels.keys():
+        array = _renumbered(label_map, labels)
+    return LabelMap(array, label_map.affine, dict(labels))
 
 
 def write(
@@ -117,6 +125,13 @@ def _stored_label_map(path: Path) -> LabelMap:
     with naming(path):
         array = whole_numbers(volume.array)
     return LabelMap(array, volume.affine, found_labels(array))
+
+
+def _renumbered(label_map: LabelMap, labels: Mapping[str, int]) -> Array:
+    array = label_map.array.astype(np.min_scalar_type(max(labels.values(), default=0)))
+    for name in label_map.labels:
+        array[label_map.binary(name)] = labels[name]
+    return array
 
 
 def _is_segmentation(path: Path) -> bool:

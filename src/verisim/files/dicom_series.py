@@ -9,17 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from verisim.errors import NotFound, SeveralSeries, UnreadableFile
+
+USED = (
+    *("SOPInstanceUID", "SeriesInstanceUID", "SeriesDescription", "Modality", "Rows", "Columns"),
+    *("NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated"),
+)
+"""What every reader here asks of a header."""
 
 SHORT_HEAD, LONG_HEAD = 8, 12
 """Bytes before the pixels themselves: tag, type and length (PS3.5, 7.1)."""
 
 BROKEN = (
     *(AttributeError, EOFError, IndexError, KeyError, NotImplementedError, OSError),
-    *(OverflowError, RecursionError, TypeError, ValueError, struct.error),
+    *(OverflowError, RecursionError, TypeError, ValueError, struct.error, BytesLengthException),
 )
 """What pydicom raises for files that break the standard."""
 
@@ -92,7 +98,8 @@ def read_header(path: Path) -> Dataset:
         with path.open("rb") as stream:
             header = dcmread(stream, stop_before_pixels=True)
             left = path.stat().st_size - stream.tell()
-            header.get("Rows"), header.get("NumberOfFrames")
+            for keyword in USED:
+                header.get(keyword)  # pydicom decodes an element when it is asked for
             _check_pixels(path, header, left)
     except InvalidDicomError as error:
         raise UnreadableFile(

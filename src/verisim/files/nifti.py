@@ -19,7 +19,7 @@ from nibabel.spatialimages import HeaderDataError
 from verisim.errors import UnreadableFile, UnsupportedVolume
 from verisim.files.atomic import replacing
 from verisim.files.segments import whole_numbers
-from verisim.files.source import check_file, check_memory, naming, suffix_of, volume_shape
+from verisim.files.source import AGAIN, check_file, check_memory, naming, suffix_of, volume_shape
 from verisim.volume import LabelMap, Volume
 
 DEFLATE_LIMIT = 1032
@@ -27,8 +27,6 @@ DEFLATE_LIMIT = 1032
 
 BROKEN = (HeaderDataError, ImageFileError, ValueError, OverflowError, EOFError, OSError)
 """What nibabel raises when a header cannot be right."""
-
-AGAIN = "Copy or export the file again."
 
 
 class GeometryWarning(UserWarning):

@@ -20,8 +20,8 @@ from nrrd.errors import NRRDError
 
 from verisim.errors import BadGeometry, UnreadableFile, UnsupportedVolume
 from verisim.files.atomic import replacing
-from verisim.files.nifti import AGAIN, DEFLATE_LIMIT, GeometryWarning, storable
-from verisim.files.source import check_file, check_memory, naming, volume_shape
+from verisim.files.nifti import DEFLATE_LIMIT, GeometryWarning, storable
+from verisim.files.source import AGAIN, check_file, check_memory, naming, volume_shape
 from verisim.volume import Volume
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])

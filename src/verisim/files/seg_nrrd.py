@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from verisim.errors import BadInput, UnsupportedVolume
+from verisim.errors import BadInput, UnreadableFile, UnsupportedVolume
 from verisim.files import nrrd
 from verisim.files.segments import Color, Segment, found_labels, segments_of, whole_numbers
-from verisim.files.source import naming
+from verisim.files.source import AGAIN, naming
 from verisim.volume import LabelMap
 
 EMPTY = "0 -1 0 -1 0 -1"
@@ -79,7 +79,7 @@ def _segment_fields(n: int, segment: Segment, extent: str) -> dict[str, str]:
 def _extents(label_map: LabelMap, segments: tuple[Segment, ...]) -> list[str]:
     """First and last voxel of each segment along each axis: i0 i1 j0 j1 k0 k1."""
     highest = max((segment.value for segment in segments), default=0)
-    boxes = ndimage.find_objects(label_map.array.astype(np.int64), max_label=highest)
+    boxes = ndimage.find_objects(label_map.array, max_label=highest)
     return [
         " ".join(f"{axis.start} {axis.stop - 1}" for axis in box) if box else EMPTY
         for box in (boxes[segment.value - 1] for segment in segments)
@@ -101,10 +101,17 @@ def _stored_segments(fields: Mapping[str, str]) -> list[tuple[str, int, int]]:
     while f"Segment{n}_ID" in fields or f"Segment{n}_Name" in fields:
         name = fields.get(f"Segment{n}_Name") or fields[f"Segment{n}_ID"]
         name = f"{name}_{n + 1}" if name in stored else name
-        value = int(fields.get(f"Segment{n}_LabelValue", n + 1))
-        stored[name] = (name, value, int(fields.get(f"Segment{n}_Layer", 0)))
+        value = _number(fields, f"Segment{n}_LabelValue", n + 1)
+        stored[name] = (name, value, _number(fields, f"Segment{n}_Layer", 0))
         n += 1
     return list(stored.values())
+
+
+def _number(fields: Mapping[str, str], field: str, default: int) -> int:
+    text = fields.get(field, str(default))
+    if not text.isdecimal():
+        raise UnreadableFile(f"The field {field} is {text!r}, no number.", AGAIN)
+    return int(text)
 
 
 def _one_layer(
@@ -113,6 +120,8 @@ def _one_layer(
     """Layers (L, X, Y, Z) as one label map with values 1, 2, … in the order of the segments."""
     array = np.zeros(layers.shape[1:], np.min_scalar_type(len(stored)))
     for n, (name, value, layer) in enumerate(stored, start=1):
+        if layer >= len(layers):
+            raise UnreadableFile(f"The segment {name!r} is in a layer beyond the last.", AGAIN)
         where = layers[layer] == value
         if array[where].any():
             raise UnsupportedVolume(

@@ -19,6 +19,8 @@ DICOM = ".dcm"
 IMAGE_SUFFIXES = (*NIFTI, *NRRD)
 """Names of files that hold one volume each (a .seg.nrrd is a .nrrd too)."""
 
+AGAIN = "Copy or export the file again."
+
 ACCEPTED = "Accepted: .nii, .nii.gz, .nrrd, .nhdr, .seg.nrrd, .dcm and a folder of DICOM files."
 
 
