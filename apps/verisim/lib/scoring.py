@@ -19,7 +19,6 @@ from lib.strategies import ORIGINAL
 from verisim.errors import VerisimError
 from verisim.files import read_label_map
 from verisim.metrics import dice
-from verisim.volume import LabelMap
 
 logger = logging.getLogger(__name__)
 
@@ -81,14 +80,16 @@ def label_dice(judged: Path, truth: Path, labels: Labels | None) -> dict[str, fl
     found = read_label_map(judged, labels)
     named = labels if labels is not None else {**found.labels, **wanted.labels}
     placed = found if found.shares_grid(wanted) else found.resampled_like(wanted)
-    scores = {name: _dice(placed, wanted, value) for name, value in named.items()}
-    known = [score for score in scores.values() if score is not None]
-    return {"mean": round(float(np.mean(known)), 4) if known else None, **scores}
-
-
-def _dice(judged: LabelMap, truth: LabelMap, value: int) -> float | None:
-    score = dice(judged.array == value, truth.array == value)
-    return None if np.isnan(score) else round(score, 4)  # JSON knows no nan
+    scores = {
+        name: dice(placed.array == value, wanted.array == value) for name, value in named.items()
+    }
+    known = [score for score in scores.values() if not np.isnan(score)]
+    mean = float(np.mean(known)) if known else np.nan
+    # JSON knows no nan
+    return {
+        name: None if np.isnan(score) else round(score, 4)
+        for name, score in {"mean": mean, **scores}.items()
+    }
 
 
 def score_only_when_asked() -> None:
