@@ -1,8 +1,7 @@
 """Verisim as an app of MONAI Label: one task for each model, safe routes, errors with a remedy."""
 
 # Everything is imported here: this folder is on the path only while this file is executed.
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,24 @@ from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.interfaces.tasks.train import TrainTask
 
 from lib.batch import BatchInference
-from lib.infer import SegmentTask
+from lib.datastore import SafeDatastore
+from lib.infer import SegmentTask, infer_and_keep
 from lib.loaded import LoadedModels
 from lib.models import Models
 from lib.options import read_options
 from lib.queues import DeviceQueues
 from lib.scoring import DiceScore, score_only_when_asked
+from lib.serving import serve
+from lib.sessions import SafeSessions
 from lib.strategies import RandomCase, UncertainCase
 from lib.train import FineTuning
 from verisim import __version__
 from verisim.card import SHIPPED_MODELS
+from verisim.errors import NotFound
 
 
 class Verisim(MONAILabelApp):
-    """The app: MONAI Label finds it by the name of its base class, which must be the direct one."""
+    """The app; MONAI Label finds it by the name of its direct base class."""
 
     def __init__(self, app_dir: str, studies: str, conf: Mapping[str, str]) -> None:
         self.options = read_options(conf or {}, Path(app_dir))
@@ -42,6 +45,21 @@ class Verisim(MONAILabelApp):
             description="Segment, synthesize and audit medical volumes.",
             version=__version__,
         )
+        serve(self.options)
+
+    def init_datastore(self) -> Datastore:
+        """The folder of studies, or what MONAI Label makes of an address."""
+        if "://" in self.studies:
+            return super().init_datastore()
+        return SafeDatastore(
+            self.studies,
+            settings.MONAI_LABEL_DATASTORE_AUTO_RELOAD,
+            settings.MONAI_LABEL_DATASTORE_READ_ONLY,
+        )
+
+    def _load_sessions(self, load: bool = False) -> SafeSessions | None:
+        path, expiry = settings.MONAI_LABEL_SESSION_PATH, settings.MONAI_LABEL_SESSION_EXPIRY
+        return SafeSessions(path, expiry) if load else None
 
     def init_infers(self) -> dict[str, InferTask]:
         """One segmentation task for each model."""
@@ -65,3 +83,15 @@ class Verisim(MONAILabelApp):
     def init_batch_infer(self) -> BatchInference:
         """Many cases in one request."""
         return BatchInference()
+
+    def infer(
+        self, request: Mapping[str, Any], datastore: Datastore | None = None
+    ) -> dict[str, Any]:
+        """Run one model; see `infer_and_keep`."""
+        model = str(request.get("model"))
+        if model not in self._infers:
+            raise NotFound(
+                f"There is no model named {model!r}.",
+                f"Choose one of: {', '.join(self._infers) or 'none installed'}.",
+            )
+        return infer_and_keep(self._infers[model], request, datastore or self.datastore())

@@ -10,7 +10,7 @@ from typing import Any
 from monailabel.utils.others.generic import name_to_device
 
 from verisim import devices
-from verisim.errors import BadInput
+from verisim.errors import BadInput, UnsupportedVolume
 
 RESULT_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".seg.nrrd", ".dcm")
 """Formats of an answer; the first is the default, the one that the stock panel reads."""
@@ -38,6 +38,7 @@ def segment_ask(request: Mapping[str, Any]) -> SegmentAsk:
 
     Raises:
         BadInput: A parameter has the wrong type, or a value that is not offered.
+        UnsupportedVolume: DICOM is asked for a volume that did not come as a DICOM series.
         Unavailable: This machine has no such device.
     """
     suffix = _text(request, "result_extension") or RESULT_SUFFIXES[0]
@@ -47,8 +48,14 @@ def segment_ask(request: Mapping[str, Any]) -> SegmentAsk:
             f"There is no result_extension {suffix!r}.",
             f"Choose one of: {', '.join(RESULT_SUFFIXES)}.",
         )
+    image = Path(request["image"])
+    if suffix == ".dcm" and not image.is_dir():
+        raise UnsupportedVolume(
+            f"{image.name} is no DICOM series: a DICOM segmentation must belong to one.",
+            "Upload all files of the series into one session, or ask for another format.",
+        )
     return SegmentAsk(
-        image=Path(request["image"]),
+        image=image,
         series=_text(request, "series") or None,
         device=devices.choose(name_to_device(_device(request))),
         suffix=suffix,

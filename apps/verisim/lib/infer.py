@@ -11,17 +11,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from monailabel.interfaces.datastore import Datastore, DefaultLabelTag
 from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
-from monailabel.utils.others.generic import device_list
+from monailabel.utils.others.generic import device_list, remove_file
 
 from lib.answer import answer
 from lib.ask import SegmentAsk, segment_ask
 from lib.loaded import LoadedModels
 from lib.models import Models
+from lib.names import check_image_id
 from lib.queues import DeviceQueues
 from verisim import files
 from verisim.card import ModelCard
-from verisim.errors import StorageFailed, UnsupportedVolume
+from verisim.errors import NotFound, StorageFailed
 from verisim.segmentation import Segmentation
 
 
@@ -100,18 +102,48 @@ class SegmentTask(InferTask):
         return str(path), answer(card, ask.device, segmentation, seconds)
 
 
+def infer_and_keep(
+    task: InferTask, request: Mapping[str, Any], store: Datastore
+) -> dict[str, Any]:
+    """Run a task as MONAI Label does, but never on a file that a client named.
+
+    Args:
+        request: Its `image` is the id of an image in the datastore, or a `Path` that the server
+            itself chose; with `save_label` the result becomes the label of that id.
+
+    Raises:
+        BadInput: The id is a path.
+        NotFound: There is no image of that id.
+    """
+    image = request.get("image")
+    source = image if isinstance(image, Path) else _stored(store, str(image or ""))
+    path, params = task({**request, "image": source})
+    label, tag = path, request.get("label_tag") or DefaultLabelTag.ORIGINAL
+    if request.get("save_label") and not isinstance(image, Path):
+        with ExitStack() as undo:
+            undo.callback(remove_file, path)
+            info = {"model": request["model"], "params": params}
+            label = store.save_label(image, path, tag, info)
+            undo.pop_all()
+    return {"label": label, "tag": DefaultLabelTag.ORIGINAL, "file": path, "params": params}
+
+
+def _stored(store: Datastore, image_id: str) -> Path:
+    uri = store.get_image_uri(check_image_id(image_id))
+    if not uri:
+        raise NotFound(
+            f"There is no image {image_id!r} in the datastore.",
+            "GET /datastore/?output=all lists the images.",
+        )
+    return Path(uri)
+
+
 def write_answer(ask: SegmentAsk, card: ModelCard, segmentation: Segmentation) -> Path:
     """Write the label map into a new temporary file.
 
     Raises:
-        UnsupportedVolume: DICOM was asked for a volume that did not come as DICOM.
         StorageFailed: The disk refused; nothing is left behind.
     """
-    if ask.suffix == ".dcm" and not ask.image.is_dir():
-        raise UnsupportedVolume(
-            "A DICOM segmentation belongs to a DICOM series, and this volume is none.",
-            "Upload the series' files into a session, or ask for another result_extension.",
-        )
     with ExitStack() as undo:
         path = _temporary(ask.suffix)
         undo.callback(path.unlink, missing_ok=True)

@@ -1,0 +1,44 @@
+"""Names that clients may give to images, labels and files: never a way out of a folder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath, PureWindowsPath
+
+from verisim.errors import BadInput
+
+PLAIN = re.compile(r"\w[\w .+=@(),~#-]{0,199}")
+TAG = re.compile(r"\w[\w-]{0,63}")
+
+
+def check_image_id(image_id: str) -> str:
+    """The id, if it is a plain name.
+
+    Raises:
+        BadInput: It is a path, holds "..", or characters that no file name should have.
+    """
+    if not PLAIN.fullmatch(image_id) or ".." in image_id:
+        raise BadInput(
+            f"{image_id[:80]!r} is no id of an image.",
+            "Use an id of the datastore: letters, digits, spaces and .+-_=@(),~# without slashes.",
+        )
+    return image_id
+
+
+def check_tag(tag: str) -> str:
+    """The label's tag, if it is a plain word.
+
+    Raises:
+        BadInput: It is not.
+    """
+    if not TAG.fullmatch(tag):
+        raise BadInput(
+            f"{tag[:80]!r} is no tag of a label.", "Use letters, digits and dashes, e.g. final."
+        )
+    return tag
+
+
+def file_name(sent: str | None, default: str) -> str:
+    """The last part of a path that a client sent as a file's name, or else the default."""
+    name = PurePosixPath(PureWindowsPath(sent or "").name).name
+    return name if PLAIN.fullmatch(name) and ".." not in name else default

@@ -1,0 +1,15 @@
+"""Our routes: they come before MONAI Label's own of the same path."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from lib.routes import datastore, infer, jobs, refused, session
+
+
+def our_routes() -> APIRouter:
+    """All of them."""
+    router = APIRouter()
+    for part in (refused, infer, session, datastore, jobs):
+        router.include_router(part.routes())
+    return router

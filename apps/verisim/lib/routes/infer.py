@@ -1,0 +1,114 @@
+"""`POST /infer/{model}`: the stock route's parameters and replies, in the thread pool.
+
+MONAI Label's own is a coroutine around synchronous work and holds up every other request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, BackgroundTasks, File, Form, Response, UploadFile
+from monailabel.endpoints import infer as stock
+from monailabel.interfaces.app import MONAILabelApp
+from monailabel.interfaces.utils.app import app_instance
+from monailabel.utils.others.generic import remove_file
+
+from lib.names import check_image_id
+from lib.routes import access
+from lib.routes.parameters import json_object, unreserved
+from lib.uploads import received
+from verisim.errors import BadInput, NotFound
+
+REPLY = {
+    200: {
+        "description": "By default a form with `params` (JSON) and `image` (the label map).",
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "params": {"type": "object"},
+                        "image": {"type": "string", "format": "binary"},
+                    },
+                }
+            },
+            "application/json": {"schema": {"type": "object"}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            "application/dicom": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+
+
+def routes() -> APIRouter:
+    """The route, for everyone who is logged in."""
+    router = APIRouter(prefix="/infer", tags=["Infer"], dependencies=[access.user()])
+    router.add_api_route(
+        "/{model}",
+        infer,
+        methods=["POST"],
+        summary="Segment one volume",
+        response_model=None,
+        responses=REPLY,
+    )
+    return router
+
+
+def infer(
+    background_tasks: BackgroundTasks,
+    model: str,
+    image: str = "",
+    session_id: str = "",
+    params: Annotated[str, Form()] = "{}",
+    file: Annotated[UploadFile | None, File()] = None,
+    label: Annotated[UploadFile | None, File(description="Accepted, not used.")] = None,
+    output: stock.ResultType | None = None,
+) -> Response | dict[str, Any]:
+    """Segment an image of the datastore, of a session, or the uploaded file."""
+    app = app_instance()
+    app.models.card(model)
+    request = {**unreserved(json_object(params)), "model": model}
+    if output == stock.ResultType.dicom_seg:
+        request["result_extension"] = ".dcm"
+    with _source(app, image, session_id, file) as source:
+        result = app.infer({**request, "image": source})
+    with ExitStack() as undo:
+        undo.callback(remove_file, result["file"])
+        response = stock.send_response(
+            app.datastore(), {**result, "dicom_seg": result["file"]}, output, background_tasks
+        )
+        undo.pop_all()  # from here the background task deletes it
+    return response
+
+
+@contextmanager
+def _source(
+    app: MONAILabelApp, image: str, session_id: str, file: UploadFile | None
+) -> Iterator[str | Path]:
+    """What to segment: an id of the datastore, or a path that only the server can have chosen."""
+    if session_id:
+        yield _session_image(app, session_id)
+    elif file is not None:
+        with received(file) as path:
+            yield path
+    elif image:
+        yield check_image_id(image)
+    else:
+        raise BadInput(
+            "The request names no image.",
+            "Name it with ?image=ID or ?session_id=ID, or upload it as file.",
+        )
+
+
+def _session_image(app: MONAILabelApp, session_id: str) -> Path:
+    sessions = app.sessions()
+    session = sessions.get_session(session_id) if sessions is not None else None
+    if session is None:
+        raise NotFound(
+            f"There is no session {session_id[:40]!r}, or it has expired.",
+            "Upload the volume again with PUT /session/.",
+        )
+    return Path(session.image)

@@ -1,0 +1,36 @@
+"""Our routes, errors and limits in MONAI Label's running web application."""
+
+from __future__ import annotations
+
+import sys
+
+from fastapi import FastAPI
+from monailabel.config import settings
+from starlette.middleware import Middleware
+
+from lib.errors import catch_all
+from lib.middleware import RequestId, UploadLimit
+from lib.options import Options
+from lib.routes import our_routes
+
+
+def serve(options: Options) -> None:
+    """Change the web application, once; in the process of a job there is none."""
+    server = sys.modules.get("monailabel.app")
+    web: FastAPI | None = getattr(server, "app", None)
+    if web is None or getattr(web.state, "verisim", False):
+        return
+    web.state.verisim = True
+    _put_routes_first(web)
+    catch_all(web)
+    web.user_middleware.insert(0, Middleware(RequestId))
+    web.user_middleware.append(Middleware(UploadLimit, limit_mb=options.max_upload_mb))
+    web.middleware_stack = None  # it was built before this app: the next request builds it anew
+
+
+def _put_routes_first(web: FastAPI) -> None:
+    stock = len(web.router.routes)
+    web.include_router(our_routes(), prefix=settings.MONAI_LABEL_API_STR)
+    ours = web.router.routes[stock:]
+    del web.router.routes[stock:]
+    web.router.routes[:0] = ours
