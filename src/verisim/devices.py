@@ -26,6 +26,6 @@ def choose(name: str = "auto") -> str:
             f"{torch.cuda.device_count()} GPU(s).",
             "Use --device cpu; `verisim doctor` shows what torch sees.",
         )
-    if device.type not in ("cpu", "cuda"):
+    if device.type not in ("cpu", "cuda") or (device.type == "cpu" and device.index):
         raise BadInput(f"The device {name!r} is not supported.", "Use auto, cpu or cuda:0.")
-    return str(device)
+    return "cpu" if device.type == "cpu" else str(device)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -87,31 +88,21 @@ class NetworkSegmenter:
             TooLarge: The volume does not fit into memory.
         """
         self._check_channels(volume)
+        with _within_memory(volume, self.device):
+            return self._segment(volume, progress)
+
+    def _segment(self, volume: Volume, progress: Progress) -> Segmentation:
         clock = _Clock()
         prepared = self.card.preprocessing(volume)
         clock.lap("preprocessing")
-        probabilities = self._predict(prepared, progress)
+        probabilities = predict(
+            self.network, prepared.array, self.card.patch_size, progress, self.device
+        )
         clock.lap("network")
         label_map, certainty = self._answer(prepared.new(probabilities), volume)
         clock.lap("postprocessing")
         warnings = (*unlike_training(self.card, prepared), *_nothing_found(label_map))
         return Segmentation(label_map, certainty, clock.laps, warnings)
-
-    def _predict(self, prepared: Volume, progress: Progress) -> Array:
-        try:
-            return predict(
-                self.network, prepared.array, self.card.patch_size, progress, self.device
-            )
-        except (RuntimeError, MemoryError) as error:
-            if not _out_of_memory(error):
-                raise
-            if self.device != "cpu":
-                torch.cuda.empty_cache()
-            raise TooLarge(
-                f"A volume of {prepared.spatial_shape} voxels does not fit into the memory of "
-                f"{self.device}.",
-                "Crop it to the anatomy of interest, or use --device cpu.",
-            ) from error
 
     def _answer(self, probabilities: Volume, volume: Volume) -> tuple[LabelMap, float]:
         label_map, highest = label_map_like(probabilities, volume, self.card.labels)
@@ -144,6 +135,22 @@ def unlike_training(card: ModelCard, prepared: Volume) -> tuple[str, ...]:
         f"{_mm(low)} to {_mm(high)} mm that {card.title} learned from. Crop it to the same "
         "anatomy before trusting the result.",
     )
+
+
+@contextmanager
+def _within_memory(volume: Volume, device: str) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not _out_of_memory(error):
+            raise
+        if device != "cpu":
+            torch.cuda.empty_cache()
+        raise TooLarge(
+            f"A volume of {volume.spatial_shape} voxels and {_mm(volume.extent_mm)} mm does not "
+            f"fit into the memory of {device}.",
+            "Crop it to the anatomy of interest, or use --device cpu.",
+        ) from error
 
 
 def _out_of_memory(error: Exception) -> bool:

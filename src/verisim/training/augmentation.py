@@ -62,7 +62,8 @@ class Augmentation:
             Image (C, *patch_size) and label (1, *patch_size).
         """
         with seeded(seed):
-            changed = self._change(image=image, segmentation=label)
+            # some transforms write into what they are given
+            changed = self._change(image=image.clone(), segmentation=label.clone())
         return changed["image"], changed["segmentation"]
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from verisim.errors import Conflict
 from verisim.files.atomic import replacing
 from verisim.networks.weights import weights_of
 from verisim.patches import reduced_precision
@@ -119,7 +121,7 @@ class Loop:
                 self._look(validate, sum(losses) / len(losses))
                 losses.clear()
         progress.advance(self.iteration, self.schedule.iterations, self._message(losses))
-        return self.best
+        return replace(self.best, seconds=self._seconds)
 
     def step(self, batch: Batch) -> float:
         """One optimizer step; returns the loss."""
@@ -137,13 +139,24 @@ class Loop:
         return loss.item()
 
     def resume(self) -> None:
-        """Take everything from the checkpoint of an interrupted run, if there is one."""
+        """Take everything from the checkpoint of an interrupted run, if there is one.
+
+        Raises:
+            Conflict: The checkpoint is that of another network, or damaged.
+        """
         path = self.folder / "checkpoint.pt"
         if not path.is_file():
             return
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        for part, saved in zip(self._parts(), state["parts"], strict=True):
-            part.load_state_dict(saved)
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            for part, saved in zip(self._parts(), state["parts"], strict=True):
+                part.load_state_dict(saved)
+        except (RuntimeError, ValueError, LookupError, EOFError, UnpicklingError) as error:
+            raise Conflict(
+                f"The run in {self.folder} cannot be continued: its checkpoint is damaged or "
+                "belongs to another network.",
+                "Choose another folder for the run, or remove this one.",
+            ) from error
         self.iteration = state["iteration"]
         self._seconds = state["seconds"]
         self.best = Trained(*state["best"])

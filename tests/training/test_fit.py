@@ -1,0 +1,191 @@
+"""From cases and a card without weights to a card with weights, and from version to version."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import affine_of
+from tests.training.tiny_run import a_ball
+from verisim.card import ModelCard, find_card, read_card
+from verisim.dataset import Dataset, open_dataset
+from verisim.errors import BadDataset, Cancelled, WrongChannels
+from verisim.networks.weights import weights_of
+from verisim.segmentation import NetworkSegmenter
+from verisim.training.fit import Fit
+from verisim.training.loop import Schedule
+
+SHORT = Schedule(iterations=4, batch_size=1, warm_up=1, validate_every=2)
+QUICK = Schedule(
+    iterations=80,
+    batch_size=1,
+    learning_rate=2e-2,
+    warm_up=5,
+    moving_average=0.9,
+    validate_every=40,
+)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    """Three cases of a bright and a dark ball; the last validates."""
+    folder = tmp_path / "data"
+    for k in range(3):
+        example = a_ball(k)
+        for kind, array in (("images", example.image[0]), ("labels", example.label)):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            image = nibabel.Nifti1Image(array, affine_of(origin=(5.0, 0.0, 0.0)))
+            nibabel.save(image, folder / kind / f"case_{k}.nii.gz")
+    listed = [
+        {"image": f"images/case_{k}.nii.gz", "label": f"labels/case_{k}.nii.gz"} for k in range(3)
+    ]
+    labels = {"background": 0, "anterior": 1, "posterior": 2}
+    text = {"name": "balls", "licence": "CC0", "labels": labels, "training": listed}
+    (folder / "dataset.json").write_text(json.dumps(text))
+    splits = {"train": ["case_0", "case_1"], "val": ["case_2"]}
+    (folder / "splits.json").write_text(json.dumps(splits))
+    return open_dataset(folder)
+
+
+@pytest.fixture
+def untrained(a_card: ModelCard) -> ModelCard:
+    """A card that knows nothing yet."""
+    return replace(a_card, training=None, figures={})
+
+
+def test_a_fit_leaves_a_model_that_can_be_found_loaded_and_used(
+    dataset: Dataset, untrained: ModelCard, tmp_path: Path
+) -> None:
+    card = Fit(untrained, dataset, QUICK)(tmp_path / "run", tmp_path / "models")
+    assert find_card("tiny", tmp_path / "models") == card == read_card(card.card_path)
+    assert card.figures["dice.val"] > 0.8
+    volume, truth = dataset.split("val")[0].pair(dataset.labels)
+    answer = NetworkSegmenter(card)(volume)
+    assert answer.warnings == ()
+    for label in dataset.labels:
+        both = (answer.label_map.binary(label) & truth.binary(label)).sum()
+        assert both > 0.7 * truth.binary(label).sum()
+
+
+def test_the_card_records_where_its_knowledge_comes_from(
+    dataset: Dataset, untrained: ModelCard, tmp_path: Path
+) -> None:
+    record = Fit(untrained, dataset, SHORT)(tmp_path / "run", tmp_path / "models").training
+    assert record is not None
+    assert (record.data, record.licence, record.split, record.cases) == (
+        "balls",
+        "CC0",
+        "train",
+        2,
+    )
+    assert (record.iterations, record.batch_size, record.seed) == (4, 1, 0)
+    assert record.extent_mm == ((20.0, 20.0, 20.0), (20.0, 20.0, 20.0))
+    assert record.initialized_from == ""
+    assert record.seconds > 0
+    assert record.device
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
+    dataset: Dataset, untrained: ModelCard, tmp_path: Path
+) -> None:
+    def trained(name: str, seed: int) -> ModelCard:
+        folder = tmp_path / name
+        return Fit(untrained, dataset, replace(SHORT, seed=seed))(folder / "run", folder)
+
+    first, again, other = trained("first", 1), trained("again", 1), trained("other", 2)
+    weights, same = weights_of(first.load()), weights_of(again.load())
+    assert all(torch.equal(weights[name], same[name]) for name in weights)
+    assert other.sha256 != first.sha256
+
+
+class StopWhen:
+    """Progress that cancels when told."""
+
+    def __init__(self, due: Callable[[int, str], bool]) -> None:
+        self.due = due
+
+    def advance(self, done: int, total: int, message: str = "") -> None:
+        if self.due(done, message):
+            raise Cancelled("Stopped.")
+
+
+def test_a_cancelled_fit_leaves_no_model_and_can_be_continued(
+    dataset: Dataset, untrained: ModelCard, tmp_path: Path
+) -> None:
+    fit = Fit(untrained, dataset, SHORT)
+    stop = StopWhen(lambda done, message: done == 3 and "reading" not in message)
+    with pytest.raises(Cancelled):
+        fit(tmp_path / "run", tmp_path / "models", stop)
+    assert not list(tmp_path.glob("models/*"))
+    continued = fit(tmp_path / "run", tmp_path / "models")
+    straight = fit(tmp_path / "other run", tmp_path / "other")
+    weights, expected = weights_of(continued.load()), weights_of(straight.load())
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+
+
+def test_reading_the_cases_can_be_cancelled(
+    dataset: Dataset, untrained: ModelCard, tmp_path: Path
+) -> None:
+    stop = StopWhen(lambda done, message: done == 1 and message.startswith("reading train"))
+    with pytest.raises(Cancelled):
+        Fit(untrained, dataset, SHORT)(tmp_path / "run", tmp_path / "models", stop)
+    assert not (tmp_path / "models").exists()
+
+
+def test_fine_tuning_writes_the_next_version_and_keeps_the_old_one(
+    dataset: Dataset, a_trained_model: ModelCard, tmp_path: Path
+) -> None:
+    models = a_trained_model.folder
+    came = Fit(a_trained_model, dataset, QUICK).improve(tmp_path / "run", models)
+    assert came.improved
+    assert came.after > came.before
+    assert came.card.title == "tiny v2"
+    assert came.card.training is not None
+    assert came.card.training.initialized_from == "tiny v1"
+    assert find_card("tiny", models) == came.card
+    assert read_card(a_trained_model.card_path) == a_trained_model
+
+
+def test_fine_tuning_that_makes_it_worse_leaves_the_present_version(
+    dataset: Dataset, untrained: ModelCard, tmp_path: Path
+) -> None:
+    models = tmp_path / "models"
+    good = Fit(untrained, dataset, QUICK)(tmp_path / "run", models)
+    harmful = replace(SHORT, learning_rate=10.0, moving_average=0.0)
+    came = Fit(good, dataset, harmful).improve(tmp_path / "tuning", models)
+    assert not came.improved
+    assert came.after < came.before
+    assert came.before == pytest.approx(good.figures["dice.val"], abs=1e-3)
+    assert came.card == good == find_card("tiny", models)
+    assert len(list(models.glob("*.safetensors"))) == 1
+
+
+def test_fine_tuning_starts_from_the_cards_weights(
+    dataset: Dataset, a_trained_model: ModelCard
+) -> None:
+    start = weights_of(Fit(a_trained_model, dataset, SHORT).start())
+    stored = weights_of(a_trained_model.load())
+    assert start.keys() == stored.keys()
+    assert all(torch.equal(start[name], stored[name]) for name in stored)
+
+
+def test_a_label_of_another_image_is_named(
+    dataset: Dataset, untrained: ModelCard, tmp_path: Path
+) -> None:
+    other = nibabel.Nifti1Image(np.ones((4, 4, 4), np.uint8), np.eye(4))
+    nibabel.save(other, tmp_path / "data" / "labels" / "case_1.nii.gz")
+    with pytest.raises(BadDataset, match="case_1"):
+        Fit(untrained, dataset, SHORT)(tmp_path / "run", tmp_path / "models")
+
+
+def test_a_case_with_other_channels_is_named(
+    dataset: Dataset, untrained: ModelCard, tmp_path: Path
+) -> None:
+    wide = replace(untrained, channels=("T1", "T2"))
+    with pytest.raises(WrongChannels, match="case_0 has 1 channel"):
+        Fit(wide, dataset, SHORT)(tmp_path / "run", tmp_path / "models")
