@@ -72,6 +72,10 @@ class Verisim(MONAILabelApp):
         folder = self.options.models
         return {name: FineTuning(name, self.models, folder) for name in self.models.names}
 
+    def check_training(self, model: str, params: Mapping[str, Any]) -> None:
+        """Refuse a training that could not begin; see `FineTuning.check`."""
+        self._trainers[model].check(params, self.datastore())
+
     def init_strategies(self) -> dict[str, Strategy]:
         """Which case to label next."""
         return {"random": RandomCase(), "uncertain": UncertainCase()}

@@ -21,6 +21,7 @@ import torch
 from verisim import files
 from verisim.card import ModelCard, write_model
 from verisim.networks.unet import UNet
+from verisim.networks.weights import weights_of
 from verisim.preprocessing import Preprocessing
 from verisim.volume import Volume
 
@@ -67,9 +68,7 @@ def a_tiny_model(folder: Path, name: str = "tiny") -> ModelCard:
         network=UNet((4, 8), ((1, 1, 1), (2, 2, 2)), ((3, 3, 3), (3, 3, 3)), 1),
         keep_largest=("anterior",),
     )
-    # the network names its tensors several times, and safetensors stores none twice
-    weights = {name: tensor.clone() for name, tensor in card.build().state_dict().items()}
-    return write_model(card, weights, folder)
+    return write_model(card, weights_of(card.build()), folder)
 
 
 def an_image(seed: int, shape: tuple[int, int, int] = (20, 24, 18)) -> Volume:

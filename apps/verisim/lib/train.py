@@ -55,6 +55,16 @@ class FineTuning(TrainTask):
         """How far the running training is, or what the latest came to."""
         return read_stats(self._run)
 
+    def check(self, request: Mapping[str, Any], datastore: Datastore) -> None:
+        """Refuse at once what would fail as soon as the job has started.
+
+        Raises:
+            BadInput: An option is out of bounds.
+            BadDataset: Too few labelled cases, or labels that mean something else to the model.
+        """
+        options = TrainingOptions.asked_for(request)
+        labelled_dataset(datastore, self._models.card(self._name), options)
+
     def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
         """Train, and tell which version is in use from now on.
 

@@ -50,7 +50,9 @@ def run_train(
 ) -> dict[str, Any]:
     """Start a training."""
     _check("trainer", model, app_instance().info()["trainers"])
-    return train.run_model(model, unreserved(params), run_sync, enqueue)
+    given = unreserved(params)
+    app_instance().check_training(model, given)
+    return train.run_model(model, given, run_sync, enqueue)
 
 
 def run_scoring(method: str, params: Parameters = None, run_sync: bool = False) -> dict[str, Any]:
