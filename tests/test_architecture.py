@@ -30,7 +30,9 @@ FLOORS = {
     "segmentation": 5,
     "diagnosis": 5,
     "evaluation": 5,
+    "questions": 5,
     "cases": 5,
+    "serving": 5,
     "cli": 6,
 }
 """Each room imports only from its own floor and those below."""

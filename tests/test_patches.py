@@ -83,6 +83,21 @@ def test_progress_hears_of_every_patch_and_ends_at_the_total(
     assert heard.steps == [(done, total) for done in range(total + 1)]
 
 
+@PATCH_SIZES
+def test_a_volume_of_many_patches_gets_fewer_and_the_same_answer(
+    array: np.ndarray,
+    voxel_wise: nn.Module,
+    patch: tuple[int, int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dense, sparse = Heard(), Heard()
+    expected = predict(voxel_wise, array, patch, dense)
+    monkeypatch.setattr("verisim.patches.MANY_PATCHES", 0)
+    np.testing.assert_allclose(predict(voxel_wise, array, patch, sparse), expected, atol=1e-5)
+    assert sparse.steps == [(done, len(sparse.steps) - 1) for done in range(len(sparse.steps))]
+    assert len(sparse.steps) < len(dense.steps) or patch == (16, 16, 16)
+
+
 def test_whoever_cancels_is_obeyed_between_two_patches(array: np.ndarray) -> None:
     heard = Heard(cancel_at=3)
     with pytest.raises(Cancelled):

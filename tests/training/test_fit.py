@@ -22,12 +22,7 @@ from verisim.training.loop import Schedule
 
 SHORT = Schedule(iterations=4, batch_size=1, warm_up=1, validate_every=2)
 QUICK = Schedule(
-    iterations=80,
-    batch_size=1,
-    learning_rate=2e-2,
-    warm_up=5,
-    moving_average=0.9,
-    validate_every=40,
+    iterations=150, learning_rate=2e-2, warm_up=5, moving_average=0.9, validate_every=75
 )
 
 
