@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import torch
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from verisim.card import SHIPPED_MODELS, find_cards
 from verisim.errors import BadCard
@@ -80,8 +81,11 @@ def clashes(package: str) -> Iterator[Finding]:
     seen: set[str] = set()
     waiting = [package, "monailabel"] if _version("monailabel") else [package]
     while waiting:
-        name = waiting.pop()
-        for requirement in () if name in seen else _requirements(name):
+        name = canonicalize_name(waiting.pop())
+        if name in seen:
+            continue
+        seen.add(name)
+        for requirement in _requirements(name):
             version = _version(requirement.name)
             if version is None or not requirement.specifier.contains(version, prereleases=True):
                 found = f"{requirement.name} {version or 'is missing'}"
@@ -89,12 +93,11 @@ def clashes(package: str) -> Iterator[Finding]:
                 yield Finding(found, remedy)
             else:
                 waiting.append(requirement.name)
-        seen.add(name)
 
 
 def _requirements(package: str) -> Iterator[Requirement]:
     """What a package needs here; extras that nobody asked for do not count."""
-    for text in metadata.requires(package) or ():
+    for text in (metadata.requires(package) or ()) if _version(package) else ():
         try:
             requirement = Requirement(text)
         except InvalidRequirement:  # metadata of an old package that pip too only tolerates

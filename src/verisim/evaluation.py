@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from verisim.card import ModelCard
 from verisim.dataset import Case, Dataset
 from verisim.errors import BadDataset
+from verisim.files import GeometryWarning
 from verisim.metrics import Agreement, Interval, bootstrap_mean, compare
 from verisim.progress import SILENT, Progress
 from verisim.segmentation import Segmenter
+from verisim.volume import LabelMap, Volume
 
 
 @dataclass(frozen=True)
@@ -24,17 +27,23 @@ class CaseScore:
         subject: Whose body it is.
         seconds: From volume to label map.
         agreements: One a label.
+        warnings: What the readers and the segmenter said about it.
     """
 
     case: str
     subject: str
     seconds: float
     agreements: tuple[Agreement, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class LabelSummary:
-    """One label over all cases; each interval is a 95 % bootstrap over subjects."""
+    """One label over all cases; each interval is a 95 % bootstrap over subjects.
+
+    A case in which neither truth nor prediction has the label counts for nothing; one in which
+    only one has it makes the mean Hausdorff distance infinite.
+    """
 
     label: str
     dice: Interval
@@ -51,13 +60,10 @@ class Evaluation:
     split: str
     subjects: int
     tolerance_mm: float
+    mean_seconds: float
     labels: tuple[LabelSummary, ...]
     cases: tuple[CaseScore, ...]
-
-    @property
-    def mean_seconds(self) -> float:
-        """Mean wall time per volume."""
-        return float(np.mean([case.seconds for case in self.cases]))
+    warnings: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -72,12 +78,13 @@ def evaluate(
     Raises:
         BadDataset: The data set has other labels than the model.
     """
-    labels = _matching_labels(segmenter.card, dataset)
+    truth = _under_model_names(segmenter.card, dataset)
+    compared = [name for name in segmenter.card.labels if name in truth]
     cases = dataset.split(split)
     scores = []
     for k, case in enumerate(cases):
         progress.advance(k, len(cases), case.name)
-        scores.append(_score(segmenter, case, labels, tolerance_mm))
+        scores.append(_score(segmenter, case, truth, tolerance_mm))
     progress.advance(len(cases), len(cases), "done")
     return Evaluation(
         model=segmenter.card.title,
@@ -85,18 +92,36 @@ def evaluate(
         split=split,
         subjects=len({score.subject for score in scores}),
         tolerance_mm=tolerance_mm,
-        labels=tuple(_summary(label, scores) for label in labels),
+        mean_seconds=float(np.mean([score.seconds for score in scores])),
+        labels=tuple(_summary(label, scores) for label in compared),
         cases=tuple(scores),
+        warnings=_not_compared(segmenter.card.labels, truth),
     )
 
 
 def _score(
-    segmenter: Segmenter, case: Case, labels: dict[str, int], tolerance_mm: float
+    segmenter: Segmenter, case: Case, labels: Mapping[str, int], tolerance_mm: float
 ) -> CaseScore:
-    segmentation = segmenter(case.volume())
-    truth = case.label_map(labels)
-    agreements = compare(segmentation.label_map, truth, tolerance_mm)
-    return CaseScore(case.name, case.subject, segmentation.total_seconds, agreements)
+    volume, truth, heard = _read(case, labels)
+    segmentation = segmenter(volume)
+    shared = {name: v for name, v in labels.items() if name in segmenter.card.labels}
+    agreements = compare(segmentation.label_map, replace(truth, labels=shared), tolerance_mm)
+    return CaseScore(
+        case=case.name,
+        subject=case.subject,
+        seconds=segmentation.total_seconds,
+        agreements=agreements,
+        warnings=(*heard, *segmentation.warnings),
+    )
+
+
+def _read(case: Case, labels: Mapping[str, int]) -> tuple[Volume, LabelMap, tuple[str, ...]]:
+    """Image, truth, and what the readers warn of."""
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always", GeometryWarning)
+        volume, truth = case.pair(labels)
+    said = [str(w.message) for w in heard if issubclass(w.category, GeometryWarning)]
+    return volume, truth, tuple(said)
 
 
 def _summary(label: str, scores: Sequence[CaseScore]) -> LabelSummary:
@@ -110,17 +135,26 @@ def _summary(label: str, scores: Sequence[CaseScore]) -> LabelSummary:
     )
 
 
-def _matching_labels(card: ModelCard, dataset: Dataset) -> dict[str, int]:
-    """The truth's labels under the model's names; unnamed ones ("label_1") go by value."""
-    common = {name: value for name, value in dataset.labels.items() if name in card.labels}
-    if common:
-        return common
-    unnamed = all(name == f"label_{value}" for name, value in dataset.labels.items())
-    by_value = {n: v for n, v in card.labels.items() if v in dataset.labels.values()}
-    if not (unnamed and by_value):
+def _under_model_names(card: ModelCard, dataset: Dataset) -> dict[str, int]:
+    """The truth's labels, unnamed ones ("label_1") under the model's name of the same value.
+
+    Raises:
+        BadDataset: Not one label is the model's.
+    """
+    labels = dict(dataset.labels)
+    if all(name == f"label_{value}" for name, value in labels.items()):
+        names = {value: name for name, value in card.labels.items()}
+        labels = {names.get(value, name): value for name, value in labels.items()}
+    if not labels.keys() & card.labels.keys():
         raise BadDataset(
             f"{dataset.name} has the labels {', '.join(dataset.labels)}; {card.title} segments "
             f"{', '.join(card.labels)}.",
             "Evaluate a model that was made for these labels.",
         )
-    return by_value
+    return labels
+
+
+def _not_compared(of_model: Mapping[str, int], of_truth: Mapping[str, int]) -> tuple[str, ...]:
+    alone = [name for name in (*of_model, *of_truth) if (name in of_model) != (name in of_truth)]
+    listed = f"Only the model or only the data set has: {', '.join(alone)}; not compared."
+    return (listed,) if alone else ()

@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from verisim.files.atomic import replacing
 from verisim.volume import Array, LabelMap, Volume
 
+ORIENTATION = "LAS"
+"""Radiologists see the patient from the feet and from the front: left is on the right."""
+
 PLANES = ("sagittal", "coronal", "axial")
+SIDES = (("P", "A"), ("R", "L"), ("R", "L"))
+"""What lies at the left and the right edge of each plane."""
+
+DARKEST, BRIGHTEST = 0.5, 99.5
+"""Percentiles shown as black and white, so that one bright voxel does not hide the rest."""
+
+UNNAMED = (1.0, 0.5, 0.0)
 
 Color = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """Everything on one grid, ready to be sliced."""
+
+    image: Volume
+    labels: LabelMap
+    truth: LabelMap | None
+    colors: Mapping[str, Color]
 
 
 def draw(
@@ -24,7 +47,7 @@ def draw(
     colors: Mapping[str, Color],
     truth: LabelMap | None = None,
 ) -> None:
-    """Write three slices through the label map's centre, its labels filled, the truth as outline.
+    """Write the slice with most foreground of each plane, labels filled, the truth as outline.
 
     Args:
         path: A .png file.
@@ -33,36 +56,64 @@ def draw(
         colors: Red, green, blue in 0..1 for each label.
         truth: Drawn as white outline.
     """
-    image = volume.reoriented("RAS")
-    gray = image.array if image.array.ndim == 3 else image.array[0]
-    labels = label_map.resampled_like(image)
-    outline = truth.resampled_like(image).array if truth is not None else None
-    figure = Figure(figsize=(12, 4.6), facecolor="black", layout="constrained")
-    centre = _centre(labels.array)
-    for axis, axes in enumerate(figure.subplots(1, 3)):
-        axes.imshow(_slice(gray, axis, centre), cmap="gray", aspect=_aspect(image, axis))
-        for name, value in labels.labels.items():
-            shown = _slice(labels.array == value, axis, centre)
-            tint = np.zeros((*shown.shape, 4))
-            tint[shown] = (*colors.get(name, (1.0, 0.5, 0.0)), 0.5)
-            axes.imshow(tint, aspect=_aspect(image, axis), interpolation="nearest")
-        if outline is not None and (edge := _slice(outline, axis, centre)).any():
-            axes.contour(edge > 0, [0.5], colors="white", linewidths=1)
-        axes.set_title(f"{PLANES[axis]} {centre[axis] + 1}/{gray.shape[axis]}", color="white")
-        axes.set_axis_off()
-    _legend(figure, labels, colors, truth is not None)
+    image = volume.reoriented(ORIENTATION)
+    if image.array.ndim == 4:
+        image = image.new(image.array[0])
+    outline = _like(truth, image) if truth is not None else None
+    figure = _figure(_Scene(image, _like(label_map, image), outline, colors))
     with replacing(path) as temporary:
         FigureCanvasAgg(figure).print_png(str(temporary))
 
 
-def _legend(
-    figure: Figure, labels: LabelMap, colors: Mapping[str, Color], has_truth: bool
-) -> None:
-    entries = [(name, colors.get(name, (1.0, 0.5, 0.0))) for name in labels.labels]
-    if has_truth:
-        entries.append(("reference (outline)", (1.0, 1.0, 1.0)))
-    for k, (name, color) in enumerate(entries):
-        figure.text(0.02 + 0.2 * k, 0.02, f"■ {name}", color=color, fontsize=11)
+def _like(label_map: LabelMap, image: Volume) -> LabelMap:
+    return label_map.reoriented(ORIENTATION).resampled_like(image)
+
+
+def _figure(scene: _Scene) -> Figure:
+    figure = Figure(figsize=(12, 4.6), facecolor="black", layout="constrained")
+    centre = _centre(scene.labels.array)
+    low, high = np.percentile(scene.image.array, [DARKEST, BRIGHTEST])
+    for axis, axes in enumerate(figure.subplots(1, 3)):
+        axes.imshow(
+            _slice(scene.image.array, axis, centre),
+            cmap="gray",
+            vmin=low,
+            vmax=max(high, low + 1e-6),
+            aspect=_aspect(scene.image, axis),
+        )
+        _draw_labels(axes, scene, axis, centre)
+        count = scene.image.spatial_shape[axis]
+        axes.set_title(f"{PLANES[axis]} {centre[axis] + 1}/{count}", color="white")
+        for x, side in zip((0.02, 0.98), SIDES[axis], strict=True):
+            axes.text(x, 0.5, side, color="white", ha="center", transform=axes.transAxes)
+        axes.set_axis_off()
+    _legend(figure, scene)
+    return figure
+
+
+def _draw_labels(axes: Axes, scene: _Scene, axis: int, centre: tuple[int, int, int]) -> None:
+    labels = _slice(scene.labels.array, axis, centre)
+    for name, value in scene.labels.labels.items():
+        tint = np.zeros((*labels.shape, 4))
+        tint[labels == value] = (*scene.colors.get(name, UNNAMED), 0.5)
+        axes.imshow(tint, aspect=_aspect(scene.image, axis), interpolation="nearest")
+    if scene.truth is not None:
+        truth = _slice(scene.truth.array, axis, centre)
+        for value in scene.truth.labels.values():
+            if (truth == value).any():
+                axes.contour(truth == value, [0.5], colors="white", linewidths=1)
+
+
+def _legend(figure: Figure, scene: _Scene) -> None:
+    entries = [
+        Patch(facecolor=scene.colors.get(name, UNNAMED), label=name)
+        for name in scene.labels.labels
+    ]
+    if scene.truth is not None:
+        entries.append(Patch(facecolor="none", edgecolor="white", label="reference"))
+    figure.legend(
+        handles=entries, loc="outside lower left", ncols=6, frameon=False, labelcolor="white"
+    )
 
 
 def _centre(labels: Array) -> tuple[int, int, int]:

@@ -15,6 +15,12 @@ from verisim.volume import Array
 OVERLAP = 0.5
 """Share of a patch that its neighbour repeats (nnU-Net's step of one half)."""
 
+SPARSE_OVERLAP = 0.25
+"""The same (MONAI's own default) for volumes of many patches: a third of the time."""
+
+MANY_PATCHES = 1000
+"""More patches than this lie sparsely; volumes like the training data never have so many."""
+
 
 def predict(
     network: Callable[[Tensor], Tensor],
@@ -35,7 +41,8 @@ def predict(
     Returns:
         Probabilities (K, X, Y, Z), which sum to 1 over K.
     """
-    total = _patches(array.shape[1:], patch_size)
+    overlap = overlap_of(array.shape[1:], patch_size)
+    total = _patches(array.shape[1:], patch_size, overlap)
     done = 0
 
     def watched(patch: Tensor) -> Tensor:
@@ -47,7 +54,7 @@ def predict(
 
     window = SlidingWindowInferer(
         roi_size=tuple(patch_size),
-        overlap=OVERLAP,
+        overlap=overlap,
         mode="gaussian",
         sw_device=device,
         device="cpu",
@@ -75,9 +82,15 @@ def has_bfloat16(kind: str) -> bool:
     return kind == "cpu" and supported is not None and bool(supported())
 
 
-def _patches(spatial_shape: Sequence[int], patch_size: Sequence[int]) -> int:
+def overlap_of(spatial_shape: Sequence[int], patch_size: Sequence[int]) -> float:
+    """How much neighbouring patches share: half, or less where the volume has very many."""
+    many = _patches(spatial_shape, patch_size, OVERLAP) > MANY_PATCHES
+    return SPARSE_OVERLAP if many else OVERLAP
+
+
+def _patches(spatial_shape: Sequence[int], patch_size: Sequence[int], overlap: float) -> int:
     steps = [
-        1 if n <= p else ceil((n - p) / max(1, int(p * (1 - OVERLAP)))) + 1
+        1 if n <= p else ceil((n - p) / max(1, int(p * (1 - overlap)))) + 1
         for n, p in zip(spatial_shape, patch_size, strict=True)
     ]
     return prod(steps)

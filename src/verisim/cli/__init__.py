@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import warnings
+from types import FrameType
 
 import typer
 
@@ -12,10 +14,15 @@ from verisim.cli import data, doctor, evaluate, models, segment, serve, train
 from verisim.cli.terminal import Terminal
 from verisim.errors import VerisimError
 
+MISTAKE, INTERRUPTED, ENDED = 2, 130, 143
+"""Exit codes: a mistake of the person, Ctrl-C, and a `kill` (128 + the signal's number)."""
+
+USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+"""What typer raises for a wrong command or option; it exports only this child of the class."""
+
 app = typer.Typer(
     name="verisim",
     help="Segment medical volumes, train and evaluate models, serve them to 3D Slicer.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -45,8 +52,28 @@ def main() -> None:
     """Run a command; a mistake ends with exit code 2 and a sentence, never a traceback."""
     # third parties' notes to their own developers are not for this person
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(monai|torch)\.")
+    # a `kill` unwinds like Ctrl-C, so that temporary files and servers go with it
+    signal.signal(signal.SIGTERM, _end)
+    terminal = Terminal("--json" in sys.argv)
     try:
-        app()
+        result = app(prog_name="verisim", standalone_mode=False)
     except VerisimError as error:
-        Terminal("--json" in sys.argv).refuse(error.code, error.message, error.remedy)
-        sys.exit(2)
+        terminal.refuse(error.code, error.message, error.remedy)
+        sys.exit(MISTAKE)
+    except USAGE_ERROR as error:
+        terminal.refuse("usage", _sentence(error), "Add --help to see what the command takes.")
+        sys.exit(MISTAKE)
+    except (KeyboardInterrupt, typer.Abort):
+        result = INTERRUPTED
+    if result == INTERRUPTED:
+        terminal.refuse("cancelled", "Stopped.", "Nothing half-written was left behind.")
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _sentence(error: Exception) -> str:
+    said = getattr(error, "format_message", error.__str__)()
+    return str(said)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    sys.exit(ENDED)

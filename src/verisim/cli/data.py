@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from verisim.cli.options import AsJson
 from verisim.cli.terminal import Terminal
 
-app = typer.Typer(help="Download public data sets.", no_args_is_help=True)
+app = typer.Typer(help="Download public data sets.")
 
 LICENCE = (
     "Medical Segmentation Decathlon, task 04 Hippocampus (Vanderbilt University Medical Center); "
@@ -18,9 +19,11 @@ LICENCE = (
 )
 
 
-@app.callback()
-def data() -> None:
+@app.callback(invoke_without_command=True)
+def data(context: typer.Context) -> None:
     """Download public data sets."""
+    if context.invoked_subcommand is None:
+        sys.stdout.write(context.get_help() + "\n")
 
 
 @app.command()

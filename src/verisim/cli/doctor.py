@@ -19,8 +19,6 @@ def doctor(models: Models = USER_MODELS, as_json: AsJson = False) -> None:
     for device in diagnosis.devices:
         table.add_row(device.name, f"{device.free_gib:.1f} of {device.total_gib:.1f} GiB free")
     table.add_row("models", ", ".join(diagnosis.models) or "none")
-    for finding in diagnosis.findings:
-        table.add_row(f"[bold yellow]{finding.what}[/]", finding.remedy)
-    if not diagnosis.findings:
-        table.add_row("[bold green]findings[/]", "none: everything fits together")
-    Terminal(as_json).answer(diagnosis, table)
+    findings = [f"! {finding.what}. {finding.remedy}" for finding in diagnosis.findings]
+    fine = "Everything fits together."
+    Terminal(as_json).answer(diagnosis, table, *(findings or [fine]))

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from verisim.cli.options import USER_MODELS, AsJson, Device, Models, SubjectPattern
-from verisim.cli.terminal import Terminal
+from verisim.cli.terminal import COUNT, Terminal
 
 if TYPE_CHECKING:
     from verisim.evaluation import Evaluation
@@ -37,16 +37,26 @@ def evaluate(
     from verisim.dataset import open_dataset
     from verisim.devices import choose
     from verisim.evaluation import evaluate as run
+    from verisim.questions import check_place
     from verisim.segmentation import NetworkSegmenter
 
     terminal = Terminal(as_json)
-    segmenter = NetworkSegmenter(find_card(model, SHIPPED_MODELS, models), choose(device))
+    card = find_card(model, SHIPPED_MODELS, models)
     opened = open_dataset(dataset, subject_pattern)
-    with terminal.progress("evaluate") as progress:
+    if output is not None:
+        check_place(output)
+    segmenter = NetworkSegmenter(card, choose(device))
+    with terminal.progress("evaluate", COUNT) as progress:
         evaluation = run(segmenter, opened, split, tolerance_mm, progress)
+    for warning in (*evaluation.warnings, *_of_cases(evaluation)):
+        terminal.note(warning)
     if output is not None:
         _write(output, evaluation)
     terminal.answer(evaluation, _table(evaluation))
+
+
+def _of_cases(evaluation: Evaluation) -> list[str]:
+    return [f"{case.case}: {warning}" for case in evaluation.cases for warning in case.warnings]
 
 
 def _table(evaluation: Evaluation) -> Table:
@@ -54,7 +64,7 @@ def _table(evaluation: Evaluation) -> Table:
         "label",
         "Dice",
         "Hausdorff 95 (mm)",
-        f"surface Dice at {evaluation.tolerance_mm:g} mm",
+        f"surface Dice {evaluation.tolerance_mm:g} mm",
         title=f"{evaluation.model} on {evaluation.dataset}, split {evaluation.split}: "
         f"{len(evaluation.cases)} cases of {evaluation.subjects} subjects",
         caption=f"95 % bootstrap intervals over subjects · "
@@ -71,13 +81,18 @@ def _shown(interval: Interval) -> str:
 
 
 def _write(path: Path, evaluation: Evaluation) -> None:
-    from verisim.files.atomic import replacing
+    from dataclasses import astuple, fields
 
-    header = ["case", "subject", "label", "dice", "hausdorff95_mm", "surface_dice"]
+    from verisim.files.atomic import replacing
+    from verisim.metrics import Agreement
+    from verisim.questions import make_place
+
+    header = ["case", "subject", *(field.name for field in fields(Agreement))]
     rows = [
-        [score.case, score.subject, a.label, a.dice, a.hausdorff95_mm, a.surface_dice]
+        [score.case, score.subject, *astuple(agreement)]
         for score in evaluation.cases
-        for a in score.agreements
+        for agreement in score.agreements
     ]
+    make_place(path)
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
         csv.writer(file).writerows([header, *rows])

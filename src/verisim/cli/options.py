@@ -20,7 +20,7 @@ Models = Annotated[
 SubjectPattern = Annotated[
     str,
     typer.Option(
-        help="Regular expression on a case's name whose first group is the subject, e.g. '(p\\d+)_'."
+        help="Regular expression on a case's name; its first group is the subject: '(p\\d+)_'."
     ),
 ]
 

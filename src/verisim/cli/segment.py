@@ -25,18 +25,19 @@ def segment(
             "of one case.",
         ),
     ],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="File to write; for a folder of cases a folder.")
-    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write, or a folder.")],
     model: Annotated[str, typer.Option(help="See `verisim models`.")] = DEFAULT_MODEL,
     series: Annotated[
         str, typer.Option(help="SeriesInstanceUID, for a DICOM folder with several series.")
     ] = "",
     suffix: Annotated[
-        str, typer.Option(help="Format for a folder of cases: .nii.gz, .nrrd or .seg.nrrd.")
+        str, typer.Option(help="Format where the output is a folder: .nii.gz, .nrrd or .seg.nrrd.")
     ] = ".nii.gz",
     picture: Annotated[
-        Path | None, typer.Option(help="Also draw the result on the volume, as a .png.")
+        Path | None,
+        typer.Option(
+            help="Also draw the result on the volume, as a .png; for a folder of cases a folder."
+        ),
     ] = None,
     skip_existing: Annotated[
         bool, typer.Option(help="In a folder of cases, keep label maps that exist already.")
@@ -51,39 +52,50 @@ def segment(
     colours for 3D Slicer), or .dcm (DICOM SEG, for a DICOM input).
     """
     from verisim.card import SHIPPED_MODELS, find_card
-    from verisim.cases import plan_answers, segment_cases
+    from verisim.cases import segment_cases
     from verisim.devices import choose
+    from verisim.questions import Wish, plan_questions
     from verisim.segmentation import NetworkSegmenter
 
     terminal = Terminal(as_json)
     card = find_card(model, SHIPPED_MODELS, models)
-    tasks = plan_answers(inputs, output, len(card.channels), suffix, series)
+    wish = Wish(output, suffix, series or None, picture)
+    questions = plan_questions(inputs, wish, len(card.channels))
     segmenter = NetworkSegmenter(card, choose(device))
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), terminal.progress("segment") as progress:
         # what the person must know is in the answer, not between its lines
         warnings.simplefilter("ignore")
-        with terminal.progress("segment") as progress:
-            answers = segment_cases(segmenter, tasks, skip_existing, picture, progress)
+        answers = segment_cases(segmenter, questions, skip_existing, progress)
     for answer in answers:
-        for warning in (*answer.warnings, answer.error):
-            if warning:
-                terminal.note(f"{answer.case}: {warning}")
-    terminal.answer({"model": card.title, "cases": answers}, _table(answers))
+        for warning in (*answer.warnings, *_reason(answer)):
+            terminal.note(f"{answer.case}: {warning}")
+    facts = {"model": card.title, "cases": answers}
+    terminal.answer(facts, _table(answers), *(_line(answer) for answer in answers))
     if any(answer.error for answer in answers):
         raise typer.Exit(2)
 
 
+def _reason(answer: Answer) -> tuple[str, ...]:
+    return (f"{answer.error.message} {answer.error.remedy}",) if answer.error else ()
+
+
 def _table(answers: tuple[Answer, ...]) -> Table:
-    labels = list(dict.fromkeys(name for answer in answers for name in answer.volumes_ml))
-    table = Table("case", *(f"{name} (ml)" for name in labels), "certainty", "seconds")
-    table.add_column("file", overflow="fold")
+    table = Table()
+    table.add_column("case", overflow="fold")
+    table.add_column("label", overflow="fold")
+    table.add_column("ml", justify="right")
     for answer in answers:
-        volumes = [f"{answer.volumes_ml[n]:.3f}" if n in answer.volumes_ml else "" for n in labels]
-        table.add_row(
-            answer.case,
-            *volumes,
-            f"{answer.certainty:.3f}",
-            f"{answer.seconds:.2f}",
-            answer.error or str(answer.output),
-        )
+        for k, (label, ml) in enumerate(answer.volumes_ml.items()):
+            table.add_row(answer.case if k == 0 else "", label, f"{ml:.3f}")
     return table
+
+
+def _line(answer: Answer) -> str:
+    if answer.error:
+        return f"{answer.case}: no label map ({answer.error.code})"
+    if not answer.volumes_ml:
+        return f"{answer.case}: kept {answer.output}"
+    return (
+        f"{answer.case}: wrote {answer.output} "
+        f"in {answer.seconds:.2f} s, certainty {answer.certainty:.3f}"
+    )

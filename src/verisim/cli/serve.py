@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
-import os
-import shutil
 import signal
-import subprocess
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
 
-import psutil
 import typer
 
 from verisim.cli.options import USER_MODELS, AsJson, Models
 from verisim.cli.terminal import Terminal
-from verisim.errors import NotFound, Unavailable
-
-APP = Path(__file__).parents[3] / "apps" / "verisim"
-"""The app in a checkout; a wheel carries it inside the package."""
-
-PACKAGED_APP = Path(__file__).parents[1] / "app"
+from verisim.errors import BadInput, Conflict, NotFound, StorageFailed, Unavailable
+from verisim.serving import Service, prepare_app, stop
 
 WORKSPACE = Path(typer.get_app_dir("verisim")) / "server"
 """MONAI Label writes logs and programs into the app's folder, so it is given a copy."""
+
+LISTEN = "Use --host 127.0.0.1 for this machine alone, 0.0.0.0 to let others in, a port over 1023."
 
 
 def serve(
@@ -45,51 +41,64 @@ def serve(
             "The server needs MONAI Label, which is not installed.",
             'Run: pip install "verisim[label]" -c constraints.txt',
         )
-    if "://" not in studies and not Path(studies).is_dir():
-        raise NotFound(f"There is no folder {studies}.", "Make it, or name another.")
-    app = prepare_app(workspace)
-    address = f"http://{host}:{port}"
-    terminal.answer({"url": address, "studies": studies}, f"Serving {studies} at {address}")
+    _check_port(host, port)
+    app = _prepared(workspace)
+    service = Service(
+        _place(studies), app, models.absolute(), host=host, port=port, max_upload_mb=max_upload_mb
+    )
+    terminal.answer(
+        {"url": service.url, "studies": studies}, f"Serving {studies} at {service.url}"
+    )
     sys.stdout.flush()
-    raise typer.Exit(_run(app, studies, host, port, models, max_upload_mb, as_json))
+    raise typer.Exit(_run(service))
 
 
-def prepare_app(workspace: Path) -> Path:
-    """Copy the app into a folder that MONAI Label may write to."""
-    source = APP if APP.is_dir() else PACKAGED_APP
-    shutil.copytree(
-        source,
-        workspace,
-        dirs_exist_ok=True,
-        ignore=shutil.ignore_patterns("__pycache__", "model", "logs", "bin"),
-    )
-    return workspace
+def _place(studies: str) -> str:
+    """The folder from wherever the server looks, or the URL as it is."""
+    if "://" in studies:
+        return studies
+    if not Path(studies).is_dir():
+        raise NotFound(f"There is no folder {studies}.", "Make it, or name another.")
+    return str(Path(studies).absolute())
 
 
-def _run(
-    app: Path, studies: str, host: str, port: int, models: Path, limit: int, quiet: bool
-) -> int:
-    command = [sys.executable, "-m", "monailabel.main", "start_server"]
-    command += ["--app", str(app), "--studies", studies, "--host", host, "--port", str(port)]
-    command += ["--conf", "models", str(models), "--conf", "max_upload_mb", str(limit)]
-    # jobs of the server start programs by name, so this environment's come first
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    server = subprocess.Popen(
-        command, env=os.environ | {"PATH": path}, stdout=sys.stderr if quiet else None
-    )
+def _check_port(host: str, port: int) -> None:
+    """Listen for a moment: MONAI Label loads for seconds before it would find out.
+
+    Raises:
+        Conflict: Another program listens there.
+        BadInput: This machine has no such address.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except socket.gaierror as error:
+        raise BadInput(f"The host {host} is not known: {error.strerror}.", LISTEN) from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Conflict(
+                f"Another program listens on port {port} of {host}.",
+                "Stop it, or choose another with --port.",
+            ) from error
+        raise BadInput(f"{host}:{port} cannot be used: {error.strerror}.", LISTEN) from error
+
+
+def _prepared(workspace: Path) -> Path:
+    try:
+        return prepare_app(workspace)
+    except OSError as error:
+        raise StorageFailed(
+            f"The app cannot be copied to {workspace}: {error}.", "Choose another --workspace."
+        ) from error
+
+
+def _run(service: Service) -> int:
+    """The server's exit code; 0 when a person stopped it."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` stops like Ctrl-C
+    server = service.start(sys.stderr.buffer)  # standard output belongs to the answer
     try:
         return server.wait()
     except KeyboardInterrupt:
-        _stop(server.pid)
         return 0
-
-
-def _stop(process: int) -> None:
-    """End the server and the trainings it started, so that nothing is left running."""
-    family = [psutil.Process(process), *psutil.Process(process).children(recursive=True)]
-    for member in family:
-        member.terminate()
-    _, stubborn = psutil.wait_procs(family, timeout=10)
-    for member in stubborn:
-        member.kill()
+    finally:
+        stop(server.pid)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,10 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+
+PERCENT = "{task.percentage:>3.0f} %"
+COUNT = "{task.completed}/{task.total}"
+"""What stands behind a bar."""
 
 
 class Terminal:
@@ -27,12 +32,16 @@ class Terminal:
         self._out = Console()
         self._err = Console(stderr=True)
 
-    def answer(self, facts: object, shown: RenderableType) -> None:
+    def answer(self, facts: object, *shown: RenderableType) -> None:
         """Print the facts as JSON, or what a person wants to see of them."""
         if self.as_json:
             sys.stdout.write(json.dumps(plain(facts), allow_nan=False) + "\n")
         else:
-            self._out.print(shown)
+            for part in shown:
+                # lines keep their length: a path that is broken in two cannot be copied
+                self._out.print(
+                    part, markup=False, highlight=False, soft_wrap=isinstance(part, str)
+                )
 
     def refuse(self, code: str, message: str, remedy: str) -> None:
         """Say what was wrong and how to mend it."""
@@ -40,27 +49,47 @@ class Terminal:
             error = {"code": code, "message": message, "remedy": remedy}
             sys.stdout.write(json.dumps({"error": error}) + "\n")
         self._err.print(f"[bold red]error[/] [dim]{code}[/] ", end="")
-        self._err.print(message, markup=False, highlight=False)
+        self._say(message)
         if remedy:
-            self._err.print(remedy, markup=False, highlight=False)
+            self._say(remedy)
 
     def note(self, text: str) -> None:
         """A warning, or a line about what is going on."""
-        self._err.print(text, markup=False, highlight=False, style="yellow")
+        self._say(text, style="yellow")
 
     @contextmanager
-    def progress(self, title: str) -> Iterator[BarProgress]:
-        """A bar on standard error while the block runs."""
+    def warnings_as_notes(self) -> Iterator[None]:
+        """What readers say about a file's geometry is noted; warnings of third parties are not."""
+        from verisim.files import GeometryWarning
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", GeometryWarning)
+            warnings.showwarning = lambda message, *where: self.note(str(message))
+            yield
+
+    @contextmanager
+    def progress(self, title: str, amount: str = PERCENT) -> Iterator[BarProgress]:
+        """A bar on standard error while the block runs.
+
+        Args:
+            title: Stands before the bar.
+            amount: PERCENT or COUNT.
+        """
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.completed}/{task.total}"),
+            TextColumn(amount),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[message]}"),
+            TextColumn("{task.fields[message]}", markup=False),
         )
-        with Bar(*columns, console=self._err, transient=True) as bar:
+        shown = self._err.is_terminal  # a log file needs no bar
+        with Bar(*columns, console=self._err, transient=True, disable=not shown) as bar:
             yield BarProgress(bar, title)
+
+    def _say(self, text: str, style: str | None = None) -> None:
+        self._err.print(text, markup=False, highlight=False, soft_wrap=True, style=style)
 
 
 class BarProgress:

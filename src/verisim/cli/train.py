@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from verisim.cli.options import USER_MODELS, AsJson, Device, Models, SubjectPattern
-from verisim.cli.terminal import Terminal
+from verisim.cli.terminal import COUNT, Terminal
 from verisim.errors import BadInput
 
 if TYPE_CHECKING:
     from verisim.card import ModelCard
     from verisim.dataset import Dataset
+    from verisim.training.fit import Improvement
 
 
 def train(
@@ -61,6 +61,7 @@ def train(
             "For example: verisim train DATASET --name liver-ct",
         )
     terminal = Terminal(as_json)
+    present = find_card(start_from, SHIPPED_MODELS, models) if start_from else None
     opened = open_dataset(dataset, subject_pattern)
     schedule = Schedule(
         iterations=iterations,
@@ -69,17 +70,19 @@ def train(
         validate_every=min(validate_every, iterations),
         seed=seed,
     )
-    present = find_card(start_from, SHIPPED_MODELS, models) if start_from else None
     card = present or _planned(opened, name, models)
     fit = Fit(card, opened, schedule, train_split, val_split, choose(device))
     folder = run or Path("runs") / f"{card.name}-v{card.version + bool(present)}"
-    with terminal.progress("train") as progress:
-        card = (
-            fit.improve(folder, models, progress).card
-            if present
-            else fit(folder, models, progress)
-        )
-    terminal.answer(card, _table(card, kept=card == present))
+    terminal.note(f"Checkpoint and curves are in {folder}; the same command continues the run.")
+    with terminal.warnings_as_notes(), terminal.progress("train", COUNT) as progress:
+        if present:
+            improvement = fit.improve(folder, models, progress)
+            card = improvement.card
+            if not improvement.improved:
+                terminal.note(_worse(improvement))
+        else:
+            card = fit(folder, models, progress)
+    terminal.answer({"model": card, "written": card is not present, "run": folder}, *_lines(card))
 
 
 def _planned(dataset: Dataset, name: str, models: Path) -> ModelCard:
@@ -93,8 +96,13 @@ def _planned(dataset: Dataset, name: str, models: Path) -> ModelCard:
     return replace(plan(dataset, name), version=present.version + 1 if present else 1)
 
 
-def _table(card: ModelCard, kept: bool) -> Table:
-    table = Table("model", "figures", "weights", title="the new weights were worse" * kept or None)
+def _worse(improvement: Improvement) -> str:
+    return (
+        f"{improvement.card.title} stays: its validation Dice is {improvement.before:.4f}, "
+        f"that of the new weights {improvement.after:.4f}."
+    )
+
+
+def _lines(card: ModelCard) -> tuple[str, str]:
     figures = ", ".join(f"{key} {value:g}" for key, value in card.figures.items())
-    table.add_row(card.title, figures, str(card.weights_path))
-    return table
+    return f"{card.title}: {figures}", f"weights: {card.weights_path}"

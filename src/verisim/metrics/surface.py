@@ -6,6 +6,8 @@ large enough: the Hausdorff distance is inf and the surface Dice 0.
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from monai.metrics import compute_hausdorff_distance, compute_surface_dice
@@ -13,6 +15,11 @@ from scipy import ndimage
 
 from verisim.errors import BadInput
 from verisim.metrics.overlap import Mask, check_same_shape
+
+# monai 1.6 passes itself an argument that it has deprecated, until 1.7
+warnings.filterwarnings(
+    "ignore", message="monai.metrics.utils get_mask_edges", category=FutureWarning
+)
 
 Spacing = tuple[float, float, float]
 
