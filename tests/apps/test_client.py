@@ -211,6 +211,11 @@ def test_a_training_that_is_stopped_leaves_no_model(
     check_label_map(path, files.read(server.studies / "case_1.nii.gz"))
 
 
+def test_nothing_is_scored_unasked(client: MONAILabelClient, server: Server) -> None:
+    client.next_sample("random", {"seed": 1})  # MONAI Label's default is to score after each
+    assert requests.get(f"{server.url}/scoring/", timeout=SECONDS).status_code == 404
+
+
 def test_the_logs_of_the_server_tell_of_no_failure(
     client: MONAILabelClient, server: Server
 ) -> None:
