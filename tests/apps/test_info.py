@@ -17,3 +17,18 @@ def test_info_lists_the_model_with_its_labels(server: Server) -> None:
 def test_info_counts_the_images_of_the_studies(server: Server) -> None:
     info = requests.get(f"{server.url}/info/", timeout=10).json()
     assert info["datastore"]["total"] >= 2
+
+
+def test_the_schema_describes_infer_as_it_is(server: Server) -> None:
+    schema = requests.get(f"{server.url}/openapi.json", timeout=30).json()
+    infer = schema["paths"]["/infer/{model}"]["post"]
+    reply = infer["responses"]["200"]["content"]["multipart/form-data"]["schema"]
+    assert set(reply["properties"]) == {"params", "image"}
+    assert {p["name"] for p in infer["parameters"]} >= {"model", "image", "session_id", "output"}
+
+
+def test_the_schema_says_what_is_refused(server: Server) -> None:
+    schema = requests.get(f"{server.url}/openapi.json", timeout=30).json()
+    assert "403" in schema["paths"]["/infer/wsi_v2/{model}"]["post"]["responses"]
+    assert "403" in schema["paths"]["/model/{model}"]["delete"]["responses"]
+    assert "200" in schema["paths"]["/model/{model}"]["get"]["responses"]

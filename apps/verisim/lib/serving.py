@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 from monailabel.config import settings
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 
 from lib.errors import catch_all
 from lib.middleware import RequestId, UploadLimit
@@ -29,8 +33,17 @@ def serve(options: Options) -> None:
 
 
 def _put_routes_first(web: FastAPI) -> None:
-    stock = len(web.router.routes)
+    stock = list(web.router.routes)
     web.include_router(our_routes(), prefix=settings.MONAI_LABEL_API_STR)
-    ours = web.router.routes[stock:]
-    del web.router.routes[stock:]
-    web.router.routes[:0] = ours
+    ours = web.router.routes[len(stock) :]
+    web.router.routes[:] = [*ours, *stock]
+    _describe(web, [*stock, *ours])  # in a schema the last of two equal paths wins
+
+
+def _describe(web: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    def schema() -> dict[str, Any]:
+        if web.openapi_schema is None:
+            web.openapi_schema = get_openapi(title=web.title, version=web.version, routes=routes)
+        return web.openapi_schema
+
+    web.openapi = schema  # FastAPI's documented way to change it

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+import uuid
 from pathlib import Path
 
 from monailabel.utils.sessions import SessionInfo, Sessions
+
+from verisim.errors import StorageFailed
 
 ID = re.compile(r"[0-9a-f-]{36}")
 
@@ -27,6 +30,24 @@ class SafeSessions(Sessions):
             self.remove_session(session_id)
             return None
         return super().get_session(session_id, update_ts, fetch_cache)
+
+    def add_session(
+        self, data_file: str, expiry: int = 0, uncompress: bool = False, session_id: str = ""
+    ) -> tuple[str, SessionInfo]:
+        """Move a file or folder into a new session.
+
+        Raises:
+            StorageFailed: The disk refused; nothing is left behind.
+        """
+        session_id = session_id or str(uuid.uuid4())
+        try:
+            return super().add_session(data_file, expiry, uncompress, session_id)
+        except OSError as error:
+            self.remove_session(session_id)
+            raise StorageFailed(
+                f"The server cannot keep the session: {error.strerror or error}.",
+                "Free some space in its folder of sessions.",
+            ) from error
 
     def remove_expired(self) -> int:
         """Delete expired sessions; returns how many."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import APIRouter, HTTPException
 
 from lib.routes import access
@@ -17,19 +19,22 @@ REFUSALS = (
 
 def routes() -> APIRouter:
     """One refusal for each."""
-    router = APIRouter(dependencies=[access.user()], include_in_schema=False)
+    router = APIRouter(dependencies=[access.user()], tags=["Refused"])
     for path, method, reason in REFUSALS:
-        router.add_api_route(path, _refusal(reason), methods=[method])
+        router.add_api_route(
+            path,
+            _refusal(reason),
+            methods=[method],
+            summary=reason,
+            status_code=403,
+            deprecated=True,
+            response_model=None,
+        )
     return router
 
 
-class _Refusal:
-    def __init__(self, reason: str) -> None:
-        self._reason = reason
+def _refusal(reason: str) -> Callable[[], None]:
+    def refuse() -> None:
+        raise HTTPException(403, reason)
 
-    def __call__(self) -> None:
-        raise HTTPException(403, self._reason)
-
-
-def _refusal(reason: str) -> _Refusal:
-    return _Refusal(reason)
+    return refuse
