@@ -84,11 +84,16 @@ def _figure(scene: _Scene) -> Figure:
         _draw_labels(axes, scene, axis, centre)
         count = scene.image.spatial_shape[axis]
         axes.set_title(f"{PLANES[axis]} {centre[axis] + 1}/{count}", color="white")
-        for x, side in zip((0.02, 0.98), SIDES[axis], strict=True):
-            axes.text(x, 0.5, side, color="white", ha="center", transform=axes.transAxes)
+        _name_sides(axes, axis)
         axes.set_axis_off()
     _legend(figure, scene)
     return figure
+
+
+def _name_sides(axes: Axes, axis: int) -> None:
+    ground = {"facecolor": "black", "alpha": 0.6, "linewidth": 0, "pad": 1.5}
+    for x, side in zip((0.03, 0.97), SIDES[axis], strict=True):
+        axes.text(x, 0.5, side, color="white", ha="center", transform=axes.transAxes, bbox=ground)
 
 
 def _draw_labels(axes: Axes, scene: _Scene, axis: int, centre: tuple[int, int, int]) -> None:

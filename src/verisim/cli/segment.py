@@ -11,6 +11,7 @@ from rich.table import Table
 
 from verisim.cli.options import DEFAULT_MODEL, USER_MODELS, AsJson, Device, Models
 from verisim.cli.terminal import Terminal
+from verisim.errors import SeveralSeries
 
 if TYPE_CHECKING:
     from verisim.cases import Answer
@@ -62,10 +63,13 @@ def segment(
     wish = Wish(output, suffix, series or None, picture)
     questions = plan_questions(inputs, wish, len(card.channels))
     segmenter = NetworkSegmenter(card, choose(device))
-    with warnings.catch_warnings(), terminal.progress("segment") as progress:
-        # what the person must know is in the answer, not between its lines
-        warnings.simplefilter("ignore")
-        answers = segment_cases(segmenter, questions, skip_existing, progress)
+    try:
+        with warnings.catch_warnings(), terminal.progress("segment") as progress:
+            # what the person must know is in the answer, not between its lines
+            warnings.simplefilter("ignore")
+            answers = segment_cases(segmenter, questions, skip_existing, progress)
+    except SeveralSeries as error:
+        raise SeveralSeries(error.message, "Choose one with --series UID.") from error
     for answer in answers:
         for warning in (*answer.warnings, *_reason(answer)):
             terminal.note(f"{answer.case}: {warning}")
