@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
+TORCH_INDEX ?=
 STUDIES ?= sample-data/studies
 
 # The versions tested together, also for packages that pip builds.
@@ -30,7 +31,7 @@ clean:
 # without build isolation it is built with the torch that is here already.
 $(VENV)/.server: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet torch setuptools wheel
+	$(BIN)/pip install --quiet torch setuptools wheel $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 	SAM2_BUILD_CUDA=0 $(BIN)/pip install --quiet --no-build-isolation sam2
 	$(BIN)/pip install --quiet -e ".[label]"
 	touch $@

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +15,11 @@ from verisim.card import SHIPPED_MODELS, find_card
 from verisim.files import read, read_label_map, write
 from verisim.metrics import compare
 from verisim.overlay import draw
+from verisim.serving import Service, free_port, prepare_app, running
 
 SAMPLES = Path(__file__).parent
 MODEL = "hippocampus-unet"
 CASE = "phantom_001"
-START_SECONDS = 120
 
 
 def main() -> None:
@@ -40,7 +35,8 @@ def main() -> None:
         )
         print(f"segmented {CASE} over HTTP in {time.perf_counter() - asked:.2f} s")
         label_map = read_label_map(Path(answer), card.labels)
-    truth = read_label_map(SAMPLES / "studies" / "labels" / "final" / f"{CASE}.nii.gz", card.labels)
+    reference = SAMPLES / "studies" / "labels" / "final" / f"{CASE}.nii.gz"
+    truth = read_label_map(reference, card.labels)
     for agreement in compare(label_map, truth):
         print(
             f"{agreement.label:>10}: Dice {agreement.dice:.3f}, "
@@ -58,41 +54,11 @@ def main() -> None:
 def server(folder: Path) -> Iterator[str]:
     """A running server on a copy of the samples; stopped when the block ends."""
     studies = shutil.copytree(SAMPLES / "studies", folder / "studies")
-    port = free_port()
-    command = [sys.executable, "-m", "verisim.cli", "serve", "--studies", str(studies)]
-    command += ["--port", str(port), "--workspace", str(folder / "app")]
-    command += ["--models", str(folder / "models")]
-    log = folder / "server.log"
-    with log.open("w") as lines:
-        process = subprocess.Popen(command, stdout=lines, stderr=subprocess.STDOUT)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait_for(f"{url}/info/", process, log)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Ask until the server answers."""
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.5)
-        else:
-            return
-    sys.exit(f"The server did not start:\n{log.read_text()[-3000:]}")
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    service = Service(
+        str(studies), prepare_app(folder / "app"), folder / "models", port=free_port()
+    )
+    with running(service, folder / "server.log"):
+        yield service.url
 
 
 if __name__ == "__main__":

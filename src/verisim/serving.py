@@ -1,0 +1,146 @@
+"""The server as a process: started on a folder of images, stopped with everything it started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from verisim.errors import Unavailable
+
+APP = Path(__file__).parents[2] / "apps" / "verisim"
+"""The app in a checkout."""
+
+PACKAGED_APP = Path(__file__).parent / "app"
+"""The app in an installed wheel."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A MONAI Label server to be started.
+
+    Args:
+        studies: Folder of images, or the URL of a DICOMweb server.
+        app: Folder of the app; MONAI Label writes logs into it.
+        models: Folder of the person's own models.
+        host: Address to listen on.
+        port: Port to listen on.
+        max_upload_mb: Larger uploads are refused.
+    """
+
+    studies: str
+    app: Path
+    models: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+    max_upload_mb: int = 2048
+
+    @property
+    def url(self) -> str:
+        """Where clients find it."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def settings(self) -> tuple[tuple[str, str], ...]:
+        """Name and value of what the app reads."""
+        return ("models", str(self.models)), ("max_upload_mb", str(self.max_upload_mb))
+
+    def start(self, output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+        """Start the process.
+
+        Args:
+            output: Receives what the server prints; None for this process's own output.
+        """
+        command = [sys.executable, "-m", "monailabel.main", "start_server"]
+        command += ["--app", str(self.app), "--studies", self.studies]
+        command += ["--host", self.host, "--port", str(self.port)]
+        for name, value in self.settings:
+            command += ["--conf", name, value]
+        # jobs of the server start programs by name, so this environment's come first
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        # waiting threads must not burn the cores that another process could use
+        patience = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
+        environment = os.environ | {"PATH": path} | patience
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+
+
+def prepare_app(workspace: Path) -> Path:
+    """Copy the app into a folder that MONAI Label may write to."""
+    shutil.copytree(
+        APP if APP.is_dir() else PACKAGED_APP,
+        workspace,
+        dirs_exist_ok=True,
+        ignore=shutil.ignore_patterns("__pycache__", "model", "logs", "bin"),
+    )
+    return workspace
+
+
+@contextmanager
+def running(service: Service, log: Path, seconds: float = 120) -> Iterator[psutil.Process]:
+    """A server that answers; stopped when the block ends.
+
+    Args:
+        service: What to start.
+        log: Receives what the server prints.
+        seconds: How long it may take to start.
+
+    Raises:
+        Unavailable: It did not start; the message ends with what it printed last.
+    """
+    with log.open("wb") as lines:
+        process = service.start(lines)
+    try:
+        _wait(f"{service.url}/info/", process, log, seconds)
+        yield psutil.Process(process.pid)
+    finally:
+        stop(process.pid)
+        process.wait()
+
+
+def stop(process: int) -> None:
+    """End a server and the trainings it started, so that nothing is left running."""
+    try:
+        family = [psutil.Process(process), *psutil.Process(process).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for member in family:
+        member.terminate()
+    _, stubborn = psutil.wait_procs(family, timeout=10)
+    for member in stubborn:
+        member.kill()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.25)
+        else:
+            return
+    raise Unavailable(
+        f"The server did not start within {seconds:g} s. It printed last:\n"
+        f"{log.read_text(errors='replace')[-3000:]}",
+        "Run `verisim doctor`.",
+    )
