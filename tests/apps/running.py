@@ -36,7 +36,8 @@ class Server:
     Args:
         url: Where it listens, without a slash at the end.
         studies: Its datastore.
-        models: The folder given with `--conf models`; holds the model "tiny".
+        models: The folder given with `--conf models`; holds the models "tiny" and
+            "tiny-pair", which wants two channels.
         app: Its own copy of the app.
         temporary: The folder in which it makes its temporary files.
         sessions: The folder of its session API.
@@ -54,13 +55,15 @@ class Server:
     log: Path
 
 
-def a_tiny_model(folder: Path, name: str = "tiny") -> ModelCard:
+def a_tiny_model(
+    folder: Path, name: str = "tiny", channels: tuple[str, ...] = ("MR",)
+) -> ModelCard:
     """An untrained U-Net of two stages, the same at every call."""
     torch.manual_seed(0)
     card = ModelCard(
         name=name,
         description="Untrained, for tests.",
-        channels=("MR",),
+        channels=channels,
         labels={"anterior": 1, "posterior": 2},
         colors={"anterior": (0.9, 0.3, 0.2), "posterior": (0.2, 0.5, 0.9)},
         preprocessing=Preprocessing(),
@@ -115,6 +118,7 @@ def _start(folder: Path, conf: Mapping[str, str], env: Mapping[str, str]) -> Ser
     for made in (studies, models, temporary, sessions):
         made.mkdir()
     a_tiny_model(models)
+    a_tiny_model(models, "tiny-pair", ("T1", "T2"))
     for n in (1, 2):
         files.write(studies / f"case_{n}.nii.gz", an_image(n))
     port, log = _free_port(), folder / "server.log"

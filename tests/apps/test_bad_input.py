@@ -117,6 +117,17 @@ def test_the_reasons_differ_from_each_other(server: Server, tmp_path: Path) -> N
     assert len(messages) == len(CASES) - 1  # NaN and infinite voxels break the same rule
 
 
+def test_a_volume_with_too_few_channels_is_refused(server: Server) -> None:
+    response = infer(server, {"image": "case_1"}, model="tiny-pair")
+    assert refusal(response) == (422, "wrong_channels")
+    assert "T1, T2" in response.json()["message"]
+
+
+def test_a_volume_beyond_the_memory_is_refused(server: Server, tmp_path: Path) -> None:
+    metres = _nifti(tmp_path / "metres.nii.gz", SCENE, np.diag([1000.0, 1000.0, 1000.0, 1.0]))
+    assert refusal(infer(server, {}, upload=metres)) == (413, "too_large")
+
+
 def test_a_file_of_no_known_kind_is_refused(server: Server, tmp_path: Path) -> None:
     picture = _written(b"\x89PNG")(tmp_path / "picture.png")
     assert refusal(infer(server, {}, upload=picture)) == (400, "unreadable_file")
@@ -278,6 +289,12 @@ def test_a_batch_of_paths_is_refused(server: Server) -> None:
 
 def test_an_unknown_route_is_not_found(server: Server) -> None:
     assert refusal(requests.get(f"{server.url}/nosuch", timeout=30)) == (404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["proxy/dicom/wado/x", "datastore/dataset"])
+def test_what_is_missing_on_the_server_is_said(server: Server, path: str) -> None:
+    status, code = refusal(requests.get(f"{server.url}/{path}", timeout=30))
+    assert (status, code) in {(503, "unavailable"), (404, "not_found")}
 
 
 def test_the_caller_may_name_the_request(server: Server) -> None:

@@ -93,6 +93,24 @@ def test_a_session_tells_no_path_of_the_server(server: Server) -> None:
     assert str(server.sessions) not in reply.text
 
 
+def test_a_session_gives_back_its_file(server: Server) -> None:
+    session = session_of(server, [server.studies / "case_1.nii.gz"])
+    url = f"{server.url}/session/{session}"
+    told = requests.get(url, timeout=30)
+    assert told.json()["name"] == session
+    assert str(server.sessions) not in told.text
+    content = requests.get(f"{url}?image=true", timeout=30).content
+    assert content == (server.studies / "case_1.nii.gz").read_bytes()
+
+
+def test_a_deleted_session_is_gone(server: Server) -> None:
+    session = session_of(server, [server.studies / "case_1.nii.gz"])
+    url = f"{server.url}/session/{session}"
+    assert requests.delete(url, timeout=30).ok
+    assert requests.get(url, timeout=30).status_code == 404
+    assert not (server.sessions / session).exists()
+
+
 def test_output_json_holds_the_params_alone(server: Server) -> None:
     reply = infer(server, {"image": "case_1", "output": "json"})
     assert reply.json()["label_names"] == {"anterior": 1, "posterior": 2}

@@ -8,6 +8,7 @@ import logging
 from dataclasses import asdict, dataclass
 from functools import singledispatch
 
+import requests
 import torch
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -149,6 +150,9 @@ def _(error: OSError) -> Problem:
     if error.errno in DISK:
         reason = error.strerror or str(error)
         return Problem(503, "storage_failed", f"The disk refused: {reason}.", "Free some space.")
+    if isinstance(error, FileNotFoundError | requests.RequestException):
+        what = "A program, file or service that this needs is missing on the server."
+        return Problem(503, "unavailable", what, "Ask the person who runs the server.")
     return Problem(500, "internal", f"The server failed ({type(error).__name__}).", READ_THE_LOG)
 
 

@@ -1,10 +1,14 @@
-"""`PUT /session/`: one volume, or the files of a DICOM series, for an hour."""
+"""Sessions: one volume, or the files of a DICOM series, kept for an hour."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, UploadFile
+from fastapi.responses import FileResponse
+from monailabel.endpoints import session as stock
 from monailabel.interfaces.utils.app import app_instance
 
 from lib.routes import access
@@ -13,9 +17,13 @@ from verisim.errors import BadInput, NotFound
 
 
 def routes() -> APIRouter:
-    """The route, for everyone who is logged in."""
+    """The routes, for everyone who is logged in."""
     router = APIRouter(prefix="/session", tags=["Session"], dependencies=[access.user()])
     router.add_api_route("/", create, methods=["PUT"], summary="Create new session with Image")
+    router.add_api_route(
+        "/{session_id}", show, methods=["GET"], summary="Get Session ID", response_model=None
+    )
+    router.add_api_route("/{session_id}", remove, methods=["DELETE"], summary="Delete Session")
     return router
 
 
@@ -31,5 +39,25 @@ def create(
     with received_folder(files) as folder:
         source = folder if len(files) > 1 else next(folder.iterdir())
         session_id, session = sessions.add_session(str(source), expiry, False)
-    told = session.to_json() | {"path": "", "image": ""}  # where it lies is the server's matter
-    return {"session_id": session_id, "session_info": told}
+    return {"session_id": session_id, "session_info": _told(session.to_json())}
+
+
+def show(
+    session_id: str, update_ts: bool = False, image: bool = False
+) -> FileResponse | dict[str, Any]:
+    """What is known of a session, or the file that it holds."""
+    found = stock.get_session(session_id, update_ts, image)
+    if isinstance(found, dict):
+        return _told(found)
+    if Path(found.path).is_dir():
+        raise BadInput("This session holds a series of files.", "Only single files are sent back.")
+    return found
+
+
+def remove(session_id: str) -> dict[str, Any]:
+    """Forget a session and its files."""
+    return _told(stock.remove_session(session_id))
+
+
+def _told(session: Mapping[str, Any]) -> dict[str, Any]:
+    return {**session, "path": "", "image": ""}  # where it lies is the server's matter
