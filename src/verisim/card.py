@@ -79,7 +79,7 @@ class ModelCard:
         keep_largest: Labels of which only the largest connected component is kept.
         sha256: Of the weights' file; empty while untrained.
         training: Where its knowledge comes from.
-        figures: Measured on the validation split, e.g. "dice.anterior".
+        figures: Measured on the validation split, e.g. "dice.val.anterior".
         seconds_per_volume: Expected on the device of the training.
         folder: Where card and weights lie; not written into the card.
     """

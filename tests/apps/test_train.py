@@ -81,7 +81,8 @@ def test_the_new_version_is_offered_without_a_restart_and_knows_where_it_comes_f
     answer = fine_tuning(BETTER, studies)
     card = running.card("tiny")
     assert card.version == 2
-    assert card.figures == {"dice.val": answer["dice_after"]}
+    assert card.figures["dice.val"] == answer["dice_after"]
+    assert set(card.figures) == {"dice.val", *(f"dice.val.{name}" for name in card.labels)}
     assert card.training is not None
     assert card.training.initialized_from == "tiny v1"
     NetworkSegmenter(card)  # its weights are those that the card describes

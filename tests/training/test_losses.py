@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from verisim.training.losses import dice_cross_entropy, soft_dice
+from verisim.training.losses import dice_cross_entropy
 
 LOSS = dice_cross_entropy()
 
@@ -75,17 +75,3 @@ def test_the_loss_falls_along_its_gradient(label: Tensor) -> None:
     loss = LOSS(guess, label)
     (gradient,) = torch.autograd.grad(loss, guess)
     assert LOSS(guess - 10 * gradient, label) < loss
-
-
-def test_the_watching_dice_is_1_for_the_answer_and_0_for_another(label: Tensor) -> None:
-    answer = one_hot(label[0, 0].long(), 3).movedim(-1, 0).float()
-    assert soft_dice(answer, label[0, 0]) == 1
-    assert soft_dice(answer[[0, 2, 1]], label[0, 0]) == 0
-
-
-def test_the_watching_dice_is_the_mean_over_the_labels_that_are_present() -> None:
-    label = torch.tensor([0, 1, 1, 2]).reshape(4, 1, 1)
-    predicted = torch.tensor([0, 1, 0, 2]).reshape(4, 1, 1)
-    answer = one_hot(predicted, 4).movedim(-1, 0).float()
-    assert soft_dice(answer, label) == pytest.approx((2 / 3 + 1) / 2)
-    assert soft_dice(answer, torch.zeros(4, 1, 1)) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,12 +16,12 @@ from verisim.card import ModelCard, TrainingRecord, write_model
 from verisim.dataset import Case, Dataset
 from verisim.errors import WrongChannels
 from verisim.networks.weights import fill, weights_of
-from verisim.patches import predict
 from verisim.progress import SILENT, Progress
 from verisim.training.augmentation import Augmentation, seeded
 from verisim.training.batches import Batches, Example
 from verisim.training.loop import Loop, Schedule, Trained
-from verisim.training.losses import dice_cross_entropy, soft_dice
+from verisim.training.losses import dice_cross_entropy
+from verisim.training.validation import validate
 
 Extent = tuple[float, float, float]
 
@@ -78,7 +78,8 @@ class Fit:
         """
         training, validation = self._read(progress)
         trained = self._train(training, validation, run_folder, progress)
-        return write_model(self._described(training, trained), trained.weights, model_folder)
+        card = self._described(training, validation, trained)
+        return write_model(card, trained.weights, model_folder)
 
     def improve(
         self, run_folder: Path, model_folder: Path, progress: Progress = SILENT
@@ -93,26 +94,14 @@ class Fit:
             progress: Hears of every step.
         """
         training, validation = self._read(progress)
-        before = self.score(self.card.load().to(self.device), validation)
+        before = self._score(self.card.load().to(self.device), validation)
         trained = self._train(training, validation, run_folder, progress)
         if trained.score < before:
             return Improvement(self.card, before, trained.score)
-        described = self._described(training, trained)
+        described = self._described(training, validation, trained)
         following = replace(described, version=self.card.version + 1)
         card = write_model(following, trained.weights, model_folder)
         return Improvement(card, before, trained.score)
-
-    def score(self, network: nn.Module, examples: Iterable[Example]) -> float:
-        """Mean Dice over validation cases."""
-        network.eval()
-        scores = [
-            soft_dice(
-                torch.tensor(predict(network, e.image, self.card.patch_size, device=self.device)),
-                torch.tensor(e.label.astype(np.int64)),
-            )
-            for e in examples
-        ]
-        return float(torch.stack(scores).mean())
 
     def start(self) -> nn.Module:
         """The network as training begins: from the card's weights, or from the seed."""
@@ -145,18 +134,26 @@ class Fit:
         loop = Loop(self.start(), dice_cross_entropy(), self.schedule, folder)
         return loop.run(batches, lambda network: self._validate(network, validation), progress)
 
-    def _described(self, training: Sequence[Example], trained: Trained) -> ModelCard:
+    def _described(
+        self, training: Sequence[Example], validation: Sequence[Example], trained: Trained
+    ) -> ModelCard:
         """The card with what the training added to it."""
+        network = self.card.build()
+        fill(network, trained.weights)
+        seen = validate(network.to(self.device), self.card, validation, self.device)
         return replace(
             self.card,
             training=self._record(training, trained),
-            figures={f"dice.{self.validation_split}": round(trained.score, 4)},
+            figures=seen.figures(self.validation_split),
+            seconds_per_volume=round(seen.seconds, 2),
         )
+
+    def _score(self, network: nn.Module, examples: Sequence[Example]) -> float:
+        return validate(network, self.card, examples, self.device).mean_dice
 
     def _validate(self, network: nn.Module, examples: Sequence[Example]) -> float:
         """Score the full-resolution logits only."""
-        finest = nn.Sequential(network, _Finest())
-        return self.score(finest, examples)
+        return self._score(nn.Sequential(network, _Finest()), examples)
 
     def _examples(self, split: str, progress: Progress) -> list[Example]:
         cases = self.dataset.split(split)

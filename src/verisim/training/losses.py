@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from monai.losses import DeepSupervisionLoss, DiceCELoss
 from torch import Tensor, nn
 
@@ -28,19 +27,3 @@ class _FinestFirst(nn.Module):
         levels = logits if isinstance(logits, list) else [logits]
         total: Tensor = self.loss([level.float() for level in levels], label.float())
         return total / sum(0.5**k for k in range(len(levels)))
-
-
-def soft_dice(probabilities: Tensor, label: Tensor) -> Tensor:
-    """Mean Dice of the foreground labels that are present, for watching a training.
-
-    Args:
-        probabilities: (K, X, Y, Z).
-        label: (X, Y, Z), integers.
-    """
-    predicted = probabilities.argmax(0)
-    scores = [
-        2 * ((predicted == k) & (label == k)).sum() / ((predicted == k).sum() + (label == k).sum())
-        for k in torch.unique(label)
-        if k
-    ]
-    return torch.stack(scores).mean() if scores else torch.tensor(1.0)
