@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,7 @@ def test_a_table_fits_80_columns(verisim: Command, models: Path, a_dataset: Path
     assert max(len(line) for line in run.out.splitlines()) <= 80
     for word in ("tiny v1 on Boxes, split all", "4 cases of 4 subjects", "anterior", "posterior"):
         assert word in run.out
+    assert re.search(r"anterior +│ 0\.\d{3} \(0\.\d{3}–0\.\d{3}\) │", run.out)
 
 
 def test_an_absent_label_has_no_distance_and_the_json_says_null(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,7 +78,10 @@ def _table(evaluation: Evaluation) -> Table:
 
 
 def _shown(interval: Interval) -> str:
-    return f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+    """Mean and bounds; one subject has no bounds."""
+    if not (isfinite(interval.low) and isfinite(interval.high)):
+        return f"{interval.mean:.3f}"
+    return f"{interval.mean:.3f} ({interval.low:.3f}–{interval.high:.3f})"
 
 
 def _write(path: Path, evaluation: Evaluation) -> None:
