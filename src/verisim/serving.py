@@ -38,6 +38,7 @@ class Service:
         host: Address to listen on.
         port: Port to listen on.
         max_upload_mb: Larger uploads are refused.
+        origins: Addresses of web pages, beside the server's own, that may talk to it.
     """
 
     studies: str
@@ -46,6 +47,7 @@ class Service:
     host: str = "127.0.0.1"
     port: int = 8000
     max_upload_mb: int = 2048
+    origins: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -55,7 +57,11 @@ class Service:
     @property
     def settings(self) -> tuple[tuple[str, str], ...]:
         """Name and value of what the app reads."""
-        return ("models", str(self.models)), ("max_upload_mb", str(self.max_upload_mb))
+        return (
+            ("models", str(self.models)),
+            ("max_upload_mb", str(self.max_upload_mb)),
+            ("origins", ",".join(self.origins)),
+        )
 
     def start(self, output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
         """Start the process.
@@ -68,12 +74,17 @@ class Service:
         command += ["--host", self.host, "--port", str(self.port)]
         for name, value in self.settings:
             command += ["--conf", name, value]
+        return subprocess.Popen(
+            command, env=self._environment(), stdout=output, stderr=subprocess.STDOUT
+        )
+
+    def _environment(self) -> dict[str, str]:
+        """This process's environment; what the person set there stands."""
+        # waiting threads must not burn the cores that another process could use
+        defaults = {"OMP_WAIT_POLICY": "PASSIVE"}
         # jobs of the server start programs by name, so this environment's come first
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-        # waiting threads must not burn the cores that another process could use
-        patience = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
-        environment = os.environ | {"PATH": path} | patience
-        return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        return defaults | os.environ | {"PATH": path}
 
 
 def prepare_app(workspace: Path) -> Path:

@@ -32,3 +32,9 @@ def test_the_schema_says_what_is_refused(server: Server) -> None:
     assert "403" in schema["paths"]["/infer/wsi_v2/{model}"]["post"]["responses"]
     assert "403" in schema["paths"]["/model/{model}"]["delete"]["responses"]
     assert "200" in schema["paths"]["/model/{model}"]["get"]["responses"]
+
+
+def test_a_web_page_of_another_address_is_not_let_in(server: Server) -> None:
+    headers = {"Origin": "http://elsewhere.example"}
+    response = requests.get(f"{server.url}/info/", headers=headers, timeout=30)
+    assert "access-control-allow-origin" not in response.headers

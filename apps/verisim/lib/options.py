@@ -19,6 +19,7 @@ class Options:
         busy_seconds: How long a request waits for its device before it is told to come back.
         max_waiting: Requests beyond this number are told so at once.
         max_loaded: Models kept in memory.
+        origins: Addresses of web pages, beside the server's own, that may talk to it.
     """
 
     models: Path
@@ -26,6 +27,7 @@ class Options:
     busy_seconds: int = 600
     max_waiting: int = 32
     max_loaded: int = 4
+    origins: tuple[str, ...] = ()
 
 
 def read_options(conf: Mapping[str, str], app_dir: Path) -> Options:
@@ -40,6 +42,7 @@ def read_options(conf: Mapping[str, str], app_dir: Path) -> Options:
         busy_seconds=_count(conf, "busy_seconds", Options.busy_seconds),
         max_waiting=_count(conf, "max_waiting", Options.max_waiting),
         max_loaded=_count(conf, "max_loaded", Options.max_loaded),
+        origins=tuple(filter(None, conf.get("origins", "").split(","))),
     )
 
 

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from monailabel.config import settings
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 
 from lib.errors import catch_all
@@ -27,9 +28,22 @@ def serve(options: Options) -> None:
     web.state.verisim = True
     _put_routes_first(web)
     catch_all(web)
+    web.user_middleware[:] = [m for m in web.user_middleware if m.cls is not CORSMiddleware]
+    web.user_middleware.insert(0, _pages_of(options.origins))
     web.user_middleware.insert(0, Middleware(RequestId))
     web.user_middleware.append(Middleware(UploadLimit, limit_mb=options.max_upload_mb))
     web.middleware_stack = None  # it was built before this app: the next request builds it anew
+
+
+def _pages_of(origins: Sequence[str]) -> Middleware:
+    """Web pages of other addresses are kept out; MONAI Label would let all of them in."""
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_credentials=True,
+        allow_methods=["*"],
+        allow_headers=["*"],
+    )
 
 
 def _put_routes_first(web: FastAPI) -> None:

@@ -31,6 +31,10 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     models: Models = USER_MODELS,
     max_upload_mb: Annotated[int, typer.Option(min=1, help="Larger uploads are refused.")] = 2048,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(help="A web page elsewhere, such as OHIF's, that may talk to the server."),
+    ] = None,
     workspace: Annotated[Path, typer.Option(help="Folder for logs.")] = WORKSPACE,
     as_json: AsJson = False,
 ) -> None:
@@ -44,7 +48,13 @@ def serve(
     _check_port(host, port)
     app = _prepared(workspace)
     service = Service(
-        _place(studies), app, models.absolute(), host=host, port=port, max_upload_mb=max_upload_mb
+        _place(studies),
+        app,
+        models.absolute(),
+        host=host,
+        port=port,
+        max_upload_mb=max_upload_mb,
+        origins=tuple(origin or ()),
     )
     terminal.answer(
         {"url": service.url, "studies": studies}, f"Serving {studies} at {service.url}"
