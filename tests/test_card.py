@@ -182,3 +182,10 @@ def test_an_unknown_model_is_answered_with_those_that_exist(a_trained_model: Mod
     with pytest.raises(NotFound, match="tiny") as caught:
         find_card("liver", a_trained_model.folder)
     assert "liver" in caught.value.message
+
+
+def test_a_broken_card_does_not_hide_other_models(a_trained_model: ModelCard) -> None:
+    (a_trained_model.folder / "broken-v1.toml").write_text("name = 3")
+    assert find_card("tiny", a_trained_model.folder) == a_trained_model
+    with pytest.raises(BadCard, match=r"broken-v1\.toml"):
+        find_card("broken", a_trained_model.folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -218,27 +218,34 @@ def write_model(card: ModelCard, weights: Mapping[str, Tensor], folder: Path) ->
 
 def find_cards(*folders: Path) -> dict[str, ModelCard]:
     """The newest version of every model in some folders; a later folder wins a tie."""
-    found: dict[str, ModelCard] = {}
-    for path in (p for folder in folders for p in sorted(folder.glob("*.toml"))):
-        card = read_card(path)
-        if card.name not in found or card.version >= found[card.name].version:
-            found[card.name] = card
-    return found
+    return {name: read_card(path) for name, path in _newest(folders).items()}
 
 
 def find_card(name: str, *folders: Path) -> ModelCard:
-    """The newest version of one model.
+    """The newest version of one model; a broken card of another does not matter.
 
     Raises:
         NotFound: No folder holds it; the message lists those that exist.
     """
-    cards = find_cards(*folders)
-    if name not in cards:
+    newest = _newest(folders)
+    if name not in newest:
         raise NotFound(
             f"There is no model named {name!r}.",
-            f"Choose one of: {', '.join(sorted(cards)) or 'none installed'}.",
+            f"Choose one of: {', '.join(sorted(newest)) or 'none installed'}.",
         )
-    return cards[name]
+    return read_card(newest[name])
+
+
+def _newest(folders: Iterable[Path]) -> dict[str, Path]:
+    """The card's file of each model, by the names of the files alone."""
+    found: dict[str, tuple[int, Path]] = {}
+    for path in (p for folder in folders for p in folder.glob("*.toml")):
+        if (parts := re.fullmatch(r"(.+)-v(\d+)\.toml", path.name)) is None:
+            continue
+        name, version = parts.group(1), int(parts.group(2))
+        if name not in found or version >= found[name][0]:
+            found[name] = version, path
+    return {name: path for name, (_, path) in found.items()}
 
 
 def sha256_of(path: Path) -> str:

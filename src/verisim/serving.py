@@ -89,6 +89,7 @@ class Service:
 
 def prepare_app(workspace: Path) -> Path:
     """Copy the app into a folder that MONAI Label may write to."""
+    shutil.rmtree(workspace / "lib", ignore_errors=True)  # files of an older version
     shutil.copytree(
         APP if APP.is_dir() else PACKAGED_APP,
         workspace,

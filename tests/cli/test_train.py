@@ -39,8 +39,9 @@ def train(
 def test_a_data_set_becomes_a_model_that_segments(
     train: Train, verisim: Command, a_dataset: Path, models: Path, output: Path
 ) -> None:
-    run = train("--name", "boxes", "--json")
+    run = train("--name", "boxes", "--description", "Finds boxes.", "--json")
     assert run.code == 0
+    assert run.facts["model"]["description"] == "Finds boxes."
     assert run.facts["written"] is True
     assert run.facts["model"]["labels"] == {"anterior": 1, "posterior": 2}
     assert run.facts["model"]["training"]["data"] == "Boxes"

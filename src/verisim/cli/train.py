@@ -28,6 +28,9 @@ def train(
             "--from", help="Fine-tune this model; the next version is kept unless it is worse."
         ),
     ] = "",
+    description: Annotated[
+        str, typer.Option(help="What the new model is for, in one sentence.")
+    ] = "",
     iterations: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 8000,
     batch_size: Annotated[int, typer.Option(min=1, help="Patches a step.")] = 2,
     learning_rate: Annotated[
@@ -70,7 +73,7 @@ def train(
         validate_every=min(validate_every, iterations),
         seed=seed,
     )
-    card = present or _planned(opened, name, models)
+    card = present or _planned(opened, name, description, models)
     fit = Fit(card, opened, schedule, train_split, val_split, choose(device))
     folder = run or Path("runs") / f"{card.name}-v{card.version + bool(present)}"
     terminal.note(f"Checkpoint and curves are in {folder}; the same command continues the run.")
@@ -85,7 +88,7 @@ def train(
     terminal.answer({"model": card, "written": card is not present, "run": folder}, *_lines(card))
 
 
-def _planned(dataset: Dataset, name: str, models: Path) -> ModelCard:
+def _planned(dataset: Dataset, name: str, description: str, models: Path) -> ModelCard:
     """An untrained card for the data set, as the next version of its name."""
     from dataclasses import replace
 
@@ -93,7 +96,12 @@ def _planned(dataset: Dataset, name: str, models: Path) -> ModelCard:
     from verisim.planning import plan
 
     present = find_cards(SHIPPED_MODELS, models).get(name)
-    return replace(plan(dataset, name), version=present.version + 1 if present else 1)
+    card = plan(dataset, name)
+    return replace(
+        card,
+        version=present.version + 1 if present else 1,
+        description=description or card.description,
+    )
 
 
 def _worse(improvement: Improvement) -> str:
