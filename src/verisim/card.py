@@ -24,6 +24,9 @@ from verisim.preprocessing import Preprocessing
 
 Color = tuple[float, float, float]
 
+NUMBERS = re.compile(r"\[\n\s*((?:[-+.\w]+,\s*)+)\]")
+"""A list of numbers over several lines: a person reads it better on one."""
+
 SHIPPED_MODELS = Path(__file__).parent / "models"
 """The folder of the models that come with the package."""
 
@@ -257,7 +260,8 @@ def sha256_of(path: Path) -> str:
 def _toml(card: ModelCard) -> str:
     fields = asdict(card)
     del fields["folder"]
-    return tomli_w.dumps(_without_none(fields), multiline_strings=False)
+    text = tomli_w.dumps(_without_none(fields), multiline_strings=False)
+    return NUMBERS.sub(lambda found: f"[{', '.join(found[1].replace(',', ' ').split())}]", text)
 
 
 def _without_none(fields: dict[str, Any]) -> dict[str, Any]:

@@ -185,13 +185,17 @@ class Fit:
             date=datetime.datetime.now(datetime.UTC).date().isoformat(),
             iterations=self.schedule.iterations,
             batch_size=self.schedule.batch_size,
-            seconds=round(trained.seconds, 1),
-            device=platform.processor() or platform.machine()
-            if self.device == "cpu"
-            else torch.cuda.get_device_name(self.device),
+            seconds=round(trained.seconds, 3),
+            device=self._device_name(),
             extent_mm=(low, high),
             initialized_from=self.card.title if self.card.sha256 else "",
         )
+
+    def _device_name(self) -> str:
+        if self.device != "cpu":
+            return torch.cuda.get_device_name(self.device)
+        processor = platform.processor() or platform.machine()
+        return f"{processor}, {torch.get_num_threads()} thread(s)"
 
     def _extent_mm(self, training: Sequence[Example]) -> tuple[Extent, Extent]:
         """Smallest and largest box, those that the card's weights learned from included."""
