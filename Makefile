@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 TORCH_INDEX ?=
-STUDIES ?= sample-data/studies
+STUDIES ?= demo/studies
 
 # The versions tested together, also for packages that pip builds.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
@@ -13,8 +13,12 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 demo: $(VENV)/.server  ## start the server, segment the sample volume over HTTP, draw the result
 	$(BIN)/python sample-data/demo.py
 
-serve: $(VENV)/.server  ## serve the folder STUDIES to 3D Slicer at http://127.0.0.1:8000
+serve: $(VENV)/.server $(STUDIES)  ## serve the folder STUDIES to 3D Slicer at http://127.0.0.1:8000
 	$(BIN)/verisim serve --studies $(STUDIES)
+
+demo/studies:  # a copy, since the server keeps labels beside the images
+	mkdir -p demo
+	cp -R sample-data/studies $@
 
 test: $(VENV)/.tests  ## every test that takes seconds
 	$(BIN)/python -m pytest -m "not slow"
@@ -25,11 +29,13 @@ lint: $(VENV)/.tests  ## style and types
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) demo build
+	rm -rf $(VENV) build
 
 # sam2, which MONAI Label requires, would fetch a second torch only to be built:
 # without build isolation it is built with the torch that is here already.
 $(VENV)/.server: pyproject.toml constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info[:2] != (3, 11) and \
+		f'MONAI Label needs Python 3.11, this is {sys.version.split()[0]}: make PYTHON=/path/to/python3.11')"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet torch setuptools wheel $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 	SAM2_BUILD_CUDA=0 $(BIN)/pip install --quiet --no-build-isolation sam2

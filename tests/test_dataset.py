@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import affine_of
 from verisim.dataset import Case, open_dataset, split_by_subject
 from verisim.errors import BadDataset, BadInput, NotFound
+from verisim.layouts import DatasetWarning
 from verisim.volume import LabelMap
 
 LABELS = {"anterior": 1, "posterior": 2}
@@ -175,6 +176,22 @@ def test_a_label_without_image_and_an_image_without_label_are_named(
     spoil(layout(tmp_path))
     with pytest.raises(BadDataset, match=named):
         open_dataset(tmp_path)
+
+
+def test_a_part_of_a_data_set_is_read_with_a_warning(tmp_path: Path) -> None:
+    decathlon(tmp_path)
+    for kind in ("imagesTr", "labelsTr"):
+        (tmp_path / kind / "hippocampus_002.nii.gz").unlink()
+    with pytest.warns(DatasetWarning, match=r"1 cases .* hippocampus_002 is the first"):
+        dataset = open_dataset(tmp_path)
+    assert [case.name[-3:] for case in dataset.cases] == ["001", "003", "004"]
+
+
+def test_images_and_labels_without_a_description_are_read(tmp_path: Path) -> None:
+    (decathlon(tmp_path) / "dataset.json").unlink()
+    dataset = open_dataset(tmp_path)
+    assert len(dataset.cases) == 4
+    assert dataset.labels == {"label_1": 1, "label_2": 2}
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,8 @@ def open_dataset(folder: Path, subject_pattern: str = "") -> Dataset:
     """Open a folder in whichever of the known layouts it is.
 
     Args:
-        folder: Holds `dataset.json`, or images with `labels/final` (MONAI Label).
+        folder: Holds `dataset.json`, or images with `labels/final` (MONAI Label), or `imagesTr`
+            and `labelsTr`.
         subject_pattern: Regular expression on a case's name; its first group is the subject.
 
     Raises:
@@ -144,7 +145,7 @@ def open_dataset(folder: Path, subject_pattern: str = "") -> Dataset:
         raise NotFound(f"There is no folder {folder}.", "Check the path.")
     if (folder / "dataset.json").is_file():
         return _described(folder, subject_pattern)
-    return _datastore(folder, subject_pattern)
+    return _undescribed(folder, subject_pattern)
 
 
 def split_by_subject(
@@ -192,8 +193,8 @@ def _described(folder: Path, subject_pattern: str) -> Dataset:
     )
 
 
-def _datastore(folder: Path, subject_pattern: str) -> Dataset:
-    cases = tuple(_case(files, subject_pattern) for files in layouts.datastore(folder))
+def _undescribed(folder: Path, subject_pattern: str) -> Dataset:
+    cases = tuple(_case(files, subject_pattern) for files in layouts.undescribed(folder))
     if not cases:
         raise BadDataset(
             f"{folder} is no data set: it has neither dataset.json nor labels/final.",

@@ -16,6 +16,8 @@ VerisimError
 ├── StorageFailed           the disk refused (full, read-only)
 ├── Unavailable             device or service busy or missing
 └── Cancelled               the caller asked to stop
+
+VerisimWarning              an answer that a person should not trust blindly
 """
 
 
@@ -126,3 +128,7 @@ class Cancelled(VerisimError):
     """The caller asked to stop."""
 
     code = "cancelled"
+
+
+class VerisimWarning(UserWarning):
+    """Something that a person should know before trusting an answer."""

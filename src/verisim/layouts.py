@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verisim.errors import BadDataset
+from verisim.errors import BadDataset, VerisimWarning
 from verisim.files import IMAGE_SUFFIXES, stem
+
+
+class DatasetWarning(VerisimWarning):
+    """A data set that is not all there."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,15 @@ class CaseFiles:
 def decathlon(folder: Path, listed: list[Any]) -> list[CaseFiles]:
     """The cases that `dataset.json` of the Medical Segmentation Decathlon lists.
 
+    Cases of which neither image nor label is there, as in a part of a data set, are left out.
+
     Raises:
-        BadDataset: A listed file does not exist.
+        BadDataset: A listed case has an image without label, or a label without image.
+
+    Warns:
+        DatasetWarning: How many cases were left out.
     """
-    cases = []
+    cases, absent = [], []
     for entry in listed:
         if not isinstance(entry, dict) or not {"image", "label"} <= entry.keys():
             raise BadDataset(
@@ -39,13 +49,17 @@ def decathlon(folder: Path, listed: list[Any]) -> list[CaseFiles]:
                 'Write each case as {"image": "imagesTr/…", "label": "labelsTr/…"}.',
             )
         image, label = folder / entry["image"], folder / entry["label"]
-        for path in (image, label):
-            if not path.is_file():
-                raise BadDataset(
-                    f"dataset.json lists {path}, which does not exist.",
-                    "Download the data set again, or take the case out of dataset.json.",
-                )
-        cases.append(CaseFiles(stem(image), (image,), label))
+        missing = [path for path in (image, label) if not path.is_file()]
+        if len(missing) == 1:
+            raise BadDataset(
+                f"dataset.json lists {missing[0]}, which does not exist.",
+                "Download the data set again, or take the case out of dataset.json.",
+            )
+        if missing:
+            absent.append(stem(image))
+        else:
+            cases.append(CaseFiles(stem(image), (image,), label))
+    _warn_of(absent, folder)
     return cases
 
 
@@ -73,21 +87,39 @@ def nnunet(folder: Path, channels: int) -> list[CaseFiles]:
     return cases
 
 
-def datastore(folder: Path) -> list[CaseFiles]:
-    """The labelled cases of MONAI Label's layout: images in a folder, `labels/final` beside them.
+def undescribed(folder: Path) -> list[CaseFiles]:
+    """The labelled cases of a folder without description.
+
+    Either images with `labels/final` beside them (MONAI Label), or `imagesTr` and `labelsTr` with
+    files of the same names.
 
     Raises:
         BadDataset: A label without image.
     """
-    images = {stem(path): path for path in _volumes_in(folder)}
+    stored = _paired(folder, folder / "labels" / "final")
+    return stored or _paired(folder / "imagesTr", folder / "labelsTr")
+
+
+def _paired(image_folder: Path, label_folder: Path) -> list[CaseFiles]:
+    images = {stem(path): path for path in _volumes_in(image_folder)}
     cases = []
-    for label in _volumes_in(folder / "labels" / "final"):
+    for label in _volumes_in(label_folder):
         if stem(label) not in images:
             raise BadDataset(
                 f"The label {label} has no image.", "Put the image back, or remove the label."
             )
         cases.append(CaseFiles(stem(label), (images[stem(label)],), label))
     return cases
+
+
+def _warn_of(absent: list[str], folder: Path) -> None:
+    if absent:
+        warnings.warn(
+            f"{len(absent)} cases that dataset.json lists are not in {folder} and are left out, "
+            f"{absent[0]} is the first.",
+            DatasetWarning,
+            stacklevel=3,
+        )
 
 
 def _volumes_in(folder: Path) -> list[Path]:

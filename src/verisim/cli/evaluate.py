@@ -43,7 +43,8 @@ def evaluate(
 
     terminal = Terminal(as_json)
     card = find_card(model, SHIPPED_MODELS, models)
-    opened = open_dataset(dataset, subject_pattern)
+    with terminal.warnings_as_notes():
+        opened = open_dataset(dataset, subject_pattern)
     if output is not None:
         check_place(output)
     segmenter = NetworkSegmenter(card, choose(device))

@@ -15,6 +15,8 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from verisim.errors import VerisimWarning
+
 PERCENT = "{task.percentage:>3.0f} %"
 COUNT = "{task.completed}/{task.total}"
 """What stands behind a bar."""
@@ -59,12 +61,10 @@ class Terminal:
 
     @contextmanager
     def warnings_as_notes(self) -> Iterator[None]:
-        """What readers say about a file's geometry is noted; warnings of third parties are not."""
-        from verisim.files import GeometryWarning
-
+        """What readers say about files is noted; warnings of third parties are not."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            warnings.simplefilter("always", GeometryWarning)
+            warnings.simplefilter("always", VerisimWarning)
             warnings.showwarning = lambda message, *where: self.note(str(message))
             yield
 

@@ -65,7 +65,8 @@ def train(
         )
     terminal = Terminal(as_json)
     present = find_card(start_from, SHIPPED_MODELS, models) if start_from else None
-    opened = open_dataset(dataset, subject_pattern)
+    with terminal.warnings_as_notes():
+        opened = open_dataset(dataset, subject_pattern)
     schedule = Schedule(
         iterations=iterations,
         batch_size=batch_size,

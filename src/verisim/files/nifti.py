@@ -16,7 +16,7 @@ import numpy.typing as npt
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
-from verisim.errors import UnreadableFile, UnsupportedVolume
+from verisim.errors import UnreadableFile, UnsupportedVolume, VerisimWarning
 from verisim.files.atomic import replacing
 from verisim.files.segments import whole_numbers
 from verisim.files.source import AGAIN, check_file, check_memory, naming, suffix_of, volume_shape
@@ -29,7 +29,7 @@ BROKEN = (HeaderDataError, ImageFileError, ValueError, OverflowError, EOFError, 
 """What nibabel raises when a header cannot be right."""
 
 
-class GeometryWarning(UserWarning):
+class GeometryWarning(VerisimWarning):
     """A file that contradicts itself, or is silent, about where its volume lies."""
 
 
