@@ -10,8 +10,9 @@ import pytest
 from tests.conftest import affine_of
 from verisim.card import read_card, write_model
 from verisim.dataset import open_dataset
+from verisim.files.segments import color_of
 from verisim.networks.weights import weights_of
-from verisim.planning import LARGEST_PATCH, palette, plan
+from verisim.planning import LARGEST_PATCH, plan
 
 
 def a_dataset(folder: Path, shape: tuple[int, int, int], spacing: tuple[float, ...]) -> Path:
@@ -59,9 +60,9 @@ def test_a_plan_can_be_built_written_and_read(tmp_path: Path) -> None:
 
 
 def test_every_label_has_a_colour_of_its_own() -> None:
-    colors = palette(tuple(f"organ {k}" for k in range(20)))
-    assert len(set(colors.values())) == 20
-    assert all(0 <= part <= 1 for color in colors.values() for part in color)
+    colors = [color_of(k) for k in range(20)]
+    assert len(set(colors)) == 20
+    assert all(0 <= part <= 1 for color in colors for part in color)
 
 
 @pytest.mark.data

@@ -17,12 +17,11 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from verisim.errors import BadCard, NotFound, StorageFailed
+from verisim.files import Color
 from verisim.files.atomic import replacing
 from verisim.networks.unet import UNet
 from verisim.networks.weights import fill
 from verisim.preprocessing import Preprocessing
-
-Color = tuple[float, float, float]
 
 NUMBERS = re.compile(r"\[\n\s*((?:[-+.\w]+,\s*)+)\]")
 """A list of numbers over several lines: a person reads it better on one."""

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from verisim.files import Color
 from verisim.files.atomic import replacing
 from verisim.volume import Array, LabelMap, Volume
 
@@ -26,8 +27,6 @@ DARKEST, BRIGHTEST = 0.5, 99.5
 """Percentiles shown as black and white, so that one bright voxel does not hide the rest."""
 
 UNNAMED = (1.0, 0.5, 0.0)
-
-Color = tuple[float, float, float]
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import colorsys
-
 import numpy as np
 
-from verisim.card import Color, ModelCard
+from verisim.card import ModelCard
 from verisim.dataset import Dataset
+from verisim.files.segments import color_of
 from verisim.networks.unet import UNet
 from verisim.preprocessing import Preprocessing
 
@@ -38,7 +37,7 @@ def plan(dataset: Dataset, name: str) -> ModelCard:
         description=f"Segments {', '.join(dataset.labels)} in {dataset.channels[0]}.",
         channels=dataset.channels,
         labels=dataset.labels,
-        colors=palette(tuple(dataset.labels)),
+        colors={label: color_of(k) for k, label in enumerate(dataset.labels)},
         preprocessing=Preprocessing(spacing_mm=(x, y, z)),
         patch_size=(px, py, pz),
         network=UNet(
@@ -47,16 +46,3 @@ def plan(dataset: Dataset, name: str) -> ModelCard:
             kernel_sizes=((3, 3, 3),) * STAGES,
         ),
     )
-
-
-def palette(labels: tuple[str, ...]) -> dict[str, Color]:
-    """A colour for each label, as far from its neighbours as the golden ratio allows."""
-    return {
-        name: _rounded(colorsys.hsv_to_rgb((0.08 + 0.618 * k) % 1, 0.7, 0.95))
-        for k, name in enumerate(labels)
-    }
-
-
-def _rounded(color: Color) -> Color:
-    red, green, blue = (round(part, 3) for part in color)
-    return red, green, blue

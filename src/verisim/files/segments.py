@@ -15,7 +15,7 @@ from verisim.volume import LabelMap
 
 Color = tuple[float, float, float]
 
-GOLDEN_ANGLE = 0.618034
+GOLDEN_ANGLE = 0.618
 """Step of the hue: any number of colours stay apart."""
 
 
@@ -40,7 +40,8 @@ def segments_of(label_map: LabelMap, colors: Mapping[str, Color] | None) -> tupl
     named += [(f"label_{value}", value) for value in present if value not in values]
     chosen = colors or {}
     return tuple(
-        Segment(name, value, chosen.get(name, _color(n))) for n, (name, value) in enumerate(named)
+        Segment(name, value, chosen.get(name, color_of(n)))
+        for n, (name, value) in enumerate(named)
     )
 
 
@@ -69,5 +70,7 @@ def whole_numbers(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array.astype(np.min_scalar_type(int(array.max())))
 
 
-def _color(n: int) -> Color:
-    return colorsys.hsv_to_rgb(n * GOLDEN_ANGLE % 1, 0.6, 0.9)
+def color_of(n: int) -> Color:
+    """The colour of label number n, as far from its neighbours' as the golden ratio allows."""
+    red, green, blue = colorsys.hsv_to_rgb((0.08 + n * GOLDEN_ANGLE) % 1, 0.7, 0.95)
+    return round(red, 3), round(green, 3), round(blue, 3)
