@@ -58,9 +58,24 @@ def test_without_normalization_the_intensities_stay(a_volume: Volume) -> None:
     np.testing.assert_array_equal(kept.array[0], a_volume.array)
 
 
-def test_a_constant_volume_becomes_zero(a_volume: Volume) -> None:
-    constant = a_volume.new(np.full(a_volume.spatial_shape, 7.0))
-    np.testing.assert_array_equal(TO_1_MM(constant).array, 0)
+@pytest.mark.parametrize("value", [0.0, 7.0, 0.1])
+def test_a_constant_volume_is_refused(a_volume: Volume, value: float) -> None:
+    constant = a_volume.new(np.full(a_volume.spatial_shape, value))
+    with pytest.raises(UnsupportedVolume, match=f"Channel 0 has the value {value:g}"):
+        TO_1_MM(constant)
+
+
+def test_a_value_that_single_precision_cannot_hold_is_refused(a_volume: Volume) -> None:
+    array = a_volume.array.astype(np.float64)
+    array[0, 0, 0] = 1e300
+    with pytest.raises(UnsupportedVolume, match="1 of 960 voxels"):
+        TO_1_MM(a_volume.new(array))
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e30])
+def test_the_unit_of_the_intensities_does_not_matter(a_volume: Volume, scale: float) -> None:
+    scaled = a_volume.new(a_volume.array * np.float32(scale))
+    np.testing.assert_allclose(TO_1_MM(scaled).array, TO_1_MM(a_volume).array, atol=1e-3)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -87,8 +102,9 @@ def test_a_box_too_large_for_memory_is_refused_before_anything_is_allocated(
 
 
 def test_the_room_is_measured_along_the_volumes_own_axes() -> None:
+    ramp = np.arange(200_000) // 1000
     long_in_x = Volume(
-        np.broadcast_to(np.zeros((), np.uint8), (8, 8, 200_000)),
+        np.broadcast_to(ramp.astype(np.uint8), (8, 8, 200_000)),
         affine_of((1.0, 1.0, 1.0))[:, [1, 2, 0, 3]],
     )
     prepared = Preprocessing("RAS", (2000.0, 1.0, 1.0))(long_in_x)

@@ -23,6 +23,9 @@ def bright_and_dark(patch: Tensor) -> Tensor:
     return torch.cat([torch.zeros_like(patch), 8 * (patch - 1.2), 8 * (-patch - 1.2)], dim=1)
 
 
+NOISE = np.random.default_rng(1).normal(size=(20, 20, 20)).astype(np.float32)
+
+
 @pytest.fixture
 def segmenter(a_trained_model: ModelCard) -> NetworkSegmenter:
     """The tiny model with weights of a fixed seed."""
@@ -104,9 +107,10 @@ def test_an_answer_carries_its_seconds_and_its_certainty(by_intensity: NetworkSe
 
 
 def test_a_volume_without_anatomy_is_answered_with_a_warning(
-    by_intensity: NetworkSegmenter,
+    segmenter: NetworkSegmenter,
 ) -> None:
-    answer = by_intensity(Volume(np.full((20, 20, 20), 7.0), np.eye(4)))
+    object.__setattr__(segmenter, "network", sees_nothing)
+    answer = segmenter(Volume(NOISE, np.eye(4)))
     assert answer.certainty == 0
     assert answer.label_map.array.sum() == 0
     assert answer.warnings == ("Nothing was found of: anterior, posterior.",)
@@ -167,6 +171,11 @@ def test_a_cancelled_segmentation_leaves_the_segmenter_as_it_was(
     np.testing.assert_array_equal(segmenter(volume).label_map.array, expected.array)
 
 
+def sees_nothing(patch: Tensor) -> Tensor:
+    """Be sure that every voxel is background."""
+    return torch.cat([torch.ones_like(patch), *[torch.zeros_like(patch)] * 2], dim=1)
+
+
 def too_much(patch: Tensor) -> Tensor:
     """Ask the processor for more than any machine has."""
     return torch.empty(2**45)
@@ -184,7 +193,7 @@ def test_running_out_of_memory_is_too_large(
     else:
         monkeypatch.setattr(f"verisim.segmentation.{stage}", refuse)
     with pytest.raises(TooLarge, match=r"\(20, 20, 20\) voxels and 20 × 20 × 20 mm"):
-        segmenter(Volume(np.zeros((20, 20, 20)), np.eye(4)))
+        segmenter(Volume(NOISE, np.eye(4)))
 
 
 def test_a_failure_of_another_kind_is_not_called_a_lack_of_memory(
@@ -195,7 +204,7 @@ def test_a_failure_of_another_kind_is_not_called_a_lack_of_memory(
 
     object.__setattr__(segmenter, "network", broken)
     with pytest.raises(RuntimeError, match="mat1"):
-        segmenter(Volume(np.zeros((20, 20, 20)), np.eye(4)))
+        segmenter(Volume(NOISE, np.eye(4)))
 
 
 def test_one_network_is_a_segmenter(segmenter: NetworkSegmenter) -> None:

@@ -33,13 +33,14 @@ class Preprocessing:
         """The volume as (C, X, Y, Z) float32 in the network's orientation and spacing.
 
         Raises:
-            UnsupportedVolume: The volume holds NaN or infinite voxels.
+            UnsupportedVolume: The volume holds NaN or infinite voxels, or a channel is constant.
             TooLarge: The resampled volume would not fit into memory.
         """
-        check_finite(volume.array)
         self._check_fits(volume)
         channels = volume.array if volume.array.ndim == 4 else volume.array[np.newaxis]
-        floats = volume.new(channels.astype(np.float32))
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
+            floats = volume.new(channels.astype(np.float32))
+        check_finite(floats.array)
         resampled = floats.reoriented(self.orientation).resampled(self.spacing_mm)
         return resampled.apply(_z_score) if self.normalization == "z-score" else resampled
 
@@ -69,7 +70,7 @@ def check_finite(array: Array) -> None:
     Raises:
         UnsupportedVolume: Names how many there are.
     """
-    bad = 0 if array.dtype.kind in "uib" else int(array.size - np.isfinite(array).sum())
+    bad = int(array.size - np.isfinite(array).sum())
     if bad:
         raise UnsupportedVolume(
             f"{bad} of {array.size} voxels are NaN or infinite.",
@@ -78,11 +79,22 @@ def check_finite(array: Array) -> None:
 
 
 def _z_score(array: Array) -> Array:
-    """Each channel to mean 0 and standard deviation 1; a constant channel to 0."""
+    """Each channel to mean 0 and standard deviation 1."""
+    _check_not_constant(array)
     mean = array.mean(axis=(1, 2, 3), keepdims=True, dtype=np.float64)
     std = array.std(axis=(1, 2, 3), keepdims=True, dtype=np.float64)
-    scored: Array = ((array - mean) / np.maximum(std, 1e-8)).astype(np.float32)
+    scored: Array = ((array - mean) / std).astype(np.float32)
     return scored
+
+
+def _check_not_constant(array: Array) -> None:
+    for number, channel in enumerate(array):
+        if channel.min() == channel.max():
+            raise UnsupportedVolume(
+                f"Channel {number} has the value {channel.min():g} in every voxel: there is "
+                "nothing to see.",
+                "Send the volume itself; this may be an empty or masked-out copy.",
+            )
 
 
 def _rounded(numbers: tuple[float, ...]) -> str:
