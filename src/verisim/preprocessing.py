@@ -73,7 +73,7 @@ def check_finite(array: Array) -> None:
     bad = int(array.size - np.isfinite(array).sum())
     if bad:
         raise UnsupportedVolume(
-            f"{bad} of {array.size} voxels are NaN or infinite.",
+            f"{bad} of {array.size} voxels are NaN or infinite, or beyond 3.4e38.",
             "Replace them by a background value and send the volume again.",
         )
 
