@@ -3,52 +3,16 @@
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import slicer
 import vtk
-from scipy.spatial import KDTree
 from vtk.util.numpy_support import vtk_to_numpy
 
+from tests.mrml import TOLERANCE_MM, distance_mm, matrix_of, opened, places
 from verisim import files
 from verisim.volume import LabelMap, Volume
 
-TOLERANCE_MM = 0.01
 COLORS = {"left hippocampus": (0.5, 0.25, 1.0), "tail": (0.0, 1.0, 0.0), "absent": (1.0, 1.0, 0.0)}
-
-
-def matrix_of(matrix: vtk.vtkMatrix4x4) -> npt.NDArray[np.float64]:
-    return np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
-
-
-def opened(path: Path) -> slicer.vtkSegmentation:
-    """The segmentation as 3D Slicer reads it."""
-    node, storage = slicer.vtkMRMLSegmentationNode(), slicer.vtkMRMLSegmentationStorageNode()
-    scene = slicer.vtkMRMLScene()
-    scene.AddNode(node)
-    storage.SetFileName(str(path))
-    assert storage.ReadData(node) == 1
-    return node.GetSegmentation()
-
-
-def places(segment: slicer.vtkSegment) -> npt.NDArray[np.float64]:
-    """RAS mm of the voxels of a segment, (N, 3)."""
-    image = segment.GetRepresentation("Binary labelmap")
-    matrix = vtk.vtkMatrix4x4()
-    image.GetImageToWorldMatrix(matrix)
-    values = vtk_to_numpy(image.GetPointData().GetScalars())
-    array = values.reshape(image.GetDimensions(), order="F")
-    index = np.argwhere(array == segment.GetLabelValue()) + image.GetExtent()[::2]
-    return index @ matrix_of(matrix)[:3, :3].T + matrix_of(matrix)[:3, 3]
-
-
-def distance_mm(found: npt.NDArray[np.float64], label_map: LabelMap, value: int) -> float:
-    """Greatest distance from a voxel of one to the nearest of the other, both ways."""
-    index = np.argwhere(label_map.array == value)
-    wanted = index @ label_map.affine[:3, :3].T + label_map.affine[:3, 3]
-    assert found.shape == wanted.shape
-    there, back = KDTree(found).query(wanted)[0], KDTree(wanted).query(found)[0]
-    return float(max(there.max(), back.max()))
 
 
 def test_segments_lie_on_the_voxels_with_names_values_and_colours(

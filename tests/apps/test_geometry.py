@@ -1,0 +1,67 @@
+"""A volume sent to the server comes back, in 3D Slicer's own classes, as segments in its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.apps.client import infer, taken_apart
+from tests.apps.running import Server
+from tests.conftest import rotation
+from tests.mrml import TOLERANCE_MM, opened, places
+from verisim import files
+from verisim.volume import LabelMap, Volume
+
+PHANTOM = Path(__file__).parents[2] / "sample-data" / "phantom"
+LABELS = {"anterior": 1, "posterior": 2}
+
+
+def tilted(volume: Volume) -> Volume:
+    """The patient lay obliquely: the same voxels on turned axes."""
+    turn = np.eye(4)
+    turn[:3, :3] = rotation(17)
+    return volume.new(volume.array, turn @ volume.affine)
+
+
+PLACED = {
+    "as it is": lambda volume: volume,
+    "anisotropic": lambda volume: volume.resampled((0.8, 1.0, 1.5)),
+    "oblique": tilted,
+    "flipped": lambda volume: volume.reoriented("LPI"),
+    "permuted": lambda volume: volume.reoriented("SRA"),
+}
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd"])
+@pytest.mark.parametrize("case", PLACED)
+def test_the_segments_lie_on_the_inputs_voxels_where_the_anatomy_is(
+    server: Server, tmp_path: Path, case: str, suffix: str
+) -> None:
+    volume = PLACED[case](files.read(PHANTOM / "image.nii.gz"))
+    truth = PLACED[case](files.read_label_map(PHANTOM / "label.nii.gz", LABELS))
+    files.write(tmp_path / f"sent{suffix}", volume)
+    wish = {"result_extension": ".seg.nrrd"}
+    response = infer(server, {}, wish, tmp_path / f"sent{suffix}", "hippocampus-unet")
+    segmentation = opened(taken_apart(response).saved(tmp_path))
+    segments = [segmentation.GetNthSegment(n) for n in range(segmentation.GetNumberOfSegments())]
+    assert {s.GetName(): s.GetLabelValue() for s in segments} == LABELS
+    for segment in segments:
+        index = voxels_of(volume, places(segment))
+        assert overlap(index, truth, segment.GetName()) > 0.75
+
+
+def voxels_of(volume: Volume, positions: np.ndarray) -> np.ndarray:
+    """The voxel of the volume at each position (N, 3) in RAS mm; each must lie on one."""
+    inverse = np.linalg.inv(volume.affine)
+    index = positions @ inverse[:3, :3].T + inverse[:3, 3]
+    on_voxels = np.abs(index - index.round()) * volume.spacing_mm
+    assert on_voxels.max() < TOLERANCE_MM
+    return index.round().astype(int)
+
+
+def overlap(index: np.ndarray, truth: LabelMap, label: str) -> float:
+    """Dice of some voxels with a label of the truth."""
+    common = truth.binary(label)[tuple(index.T)].sum()
+    return float(2 * common / (len(index) + truth.binary(label).sum()))
