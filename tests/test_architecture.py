@@ -22,6 +22,7 @@ FLOORS = {
     "networks": 3,
     "card": 4,
     "layouts": 4,
+    "subjects": 4,
     "dataset": 4,
     "planning": 4,
     "devices": 4,

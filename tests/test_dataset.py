@@ -192,6 +192,7 @@ def test_images_and_labels_without_a_description_are_read(tmp_path: Path) -> Non
     dataset = open_dataset(tmp_path)
     assert len(dataset.cases) == 4
     assert dataset.labels == {"label_1": 1, "label_2": 2}
+    assert dataset.drawn
 
 
 @pytest.mark.parametrize(

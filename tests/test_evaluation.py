@@ -163,3 +163,10 @@ def test_progress_counts_the_cases_and_may_cancel(a_card: ModelCard, dataset: Da
     with pytest.raises(Cancelled):
         evaluate(Reading(a_card), dataset, "val", progress=Watcher())
     assert heard == [(0, 4), (1, 4), (2, 4)]
+
+
+def test_a_split_that_was_drawn_here_is_said_to_be(a_card: ModelCard, dataset: Dataset) -> None:
+    drawn = replace(dataset, drawn=True)
+    assert "splits.json" in evaluate(Reading(a_card), drawn, "val").warnings[0]
+    assert evaluate(Reading(a_card), drawn, "all").warnings == ()
+    assert evaluate(Reading(a_card), dataset, "val").warnings == ()

@@ -7,7 +7,6 @@ datastore of MONAI Label (images in a folder, `labels/final` beside them).
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +17,11 @@ import numpy as np
 from verisim import layouts
 from verisim.errors import BadDataset, NotFound
 from verisim.files import read, read_label_map
+from verisim.subjects import subject_of
 from verisim.volume import LabelMap, Volume
 
 VALIDATION_SHARE = 0.2
 """Share of the subjects that validate when a data set names no split."""
-
-TWO_SIDES = r"hippocampus_(\d+)"
-"""Cases of the Decathlon's task 04, whose ids 2k-1 and 2k are the two sides of one scan."""
-
-SAME_SUBJECT = {"hippocampus_245": "150"}
-"""Cases that belong to a scan of other ids (seen by correlating the images)."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +93,7 @@ class Dataset:
         labels: Name to value, background not listed.
         licence: As its description says.
         splits: Name of a split to case names.
+        drawn: Whether the splits were drawn here, for want of a `splits.json`.
     """
 
     name: str
@@ -107,6 +102,7 @@ class Dataset:
     labels: Mapping[str, int]
     licence: str
     splits: Mapping[str, frozenset[str]]
+    drawn: bool = False
 
     def split(self, name: str) -> tuple[Case, ...]:
         """The cases of a split; "all" is every case.
@@ -190,6 +186,7 @@ def _described(folder: Path, subject_pattern: str) -> Dataset:
         labels=labels,
         licence=str(text.get("licence", text.get("license", "unknown"))),
         splits=_splits(folder, cases),
+        drawn=not _named(folder).is_file(),
     )
 
 
@@ -202,7 +199,8 @@ def _undescribed(folder: Path, subject_pattern: str) -> Dataset:
         )
     values = {v for case in cases if case.label for v in _values(case.label)}
     labels = {f"label_{value}": value for value in sorted(values)}
-    return Dataset(folder.name, cases, ("image",), labels, "unknown", _splits(folder, cases))
+    splits, drawn = _splits(folder, cases), not _named(folder).is_file()
+    return Dataset(folder.name, cases, ("image",), labels, "unknown", splits, drawn)
 
 
 def _values(label: Path) -> list[int]:
@@ -214,12 +212,15 @@ def _case(files: layouts.CaseFiles, subject_pattern: str) -> Case:
     return Case(files.name, subject, files.images, files.label)
 
 
+def _named(folder: Path) -> Path:
+    return folder / "splits.json"
+
+
 def _splits(folder: Path, cases: tuple[Case, ...]) -> dict[str, frozenset[str]]:
     """Splits of `splits.json` beside the data, else one drawn by subject."""
-    path = folder / "splits.json"
-    if not path.is_file():
+    if not _named(folder).is_file():
         return split_by_subject(cases)
-    text = _json(path)
+    text = _json(_named(folder))
     named = {key: value for key, value in text.items() if _is_list_of_names(value)}
     for k, fold in enumerate(text.get("folds", [])):
         held_out = fold["val"] if isinstance(fold, dict) else fold
@@ -237,38 +238,6 @@ def _full_name(name: str, cases: tuple[Case, ...]) -> str:
     """Splits may list "001" for hippocampus_001."""
     ends = [case.name for case in cases if case.name == name or case.name.endswith(f"_{name}")]
     return ends[0] if ends else name
-
-
-def subject_of(case: str, pattern: str) -> str:
-    """Whose body a case shows: what the pattern finds in its name, or the name itself.
-
-    Args:
-        pattern: Regular expression whose first group is the subject; empty for none.
-
-    Raises:
-        BadDataset: The pattern is no regular expression, or finds nothing.
-    """
-    if pattern:
-        return _found(pattern, case)
-    sides = re.fullmatch(TWO_SIDES, case)
-    if not sides:
-        return case
-    return SAME_SUBJECT.get(case, f"{(int(sides.group(1)) + 1) // 2:03d}")
-
-
-def _found(pattern: str, case: str) -> str:
-    remedy = "Give a regular expression whose first group is the subject, e.g. '(p\\d+)_'."
-    try:
-        found = re.search(pattern, case)
-    except re.error as error:
-        raise BadDataset(
-            f"The subject pattern {pattern!r} is no regular expression: {error}.", remedy
-        ) from error
-    if not found:
-        raise BadDataset(
-            f"The subject pattern {pattern!r} finds nothing in the case {case!r}.", remedy
-        )
-    return str(found.group(1) if found.groups() else found.group(0))
 
 
 def _labels(listed: Mapping[str, Any], folder: Path) -> dict[str, int]:

@@ -95,7 +95,16 @@ def evaluate(
         mean_seconds=float(np.mean([score.seconds for score in scores])),
         labels=tuple(_summary(label, scores) for label in compared),
         cases=tuple(scores),
-        warnings=_not_compared(segmenter.card.labels, truth),
+        warnings=(*_not_compared(segmenter.card.labels, truth), *_drawn(dataset, split)),
+    )
+
+
+def _drawn(dataset: Dataset, split: str) -> tuple[str, ...]:
+    if not dataset.drawn or split == "all":
+        return ()
+    return (
+        f"{dataset.name} has no splits.json: {split!r} was drawn by subject with a fixed seed. "
+        "Choose --split all for a data set that the model has never seen.",
     )
 
 

@@ -8,8 +8,9 @@ from monailabel.interfaces.datastore import Datastore, DefaultLabelTag
 
 from lib.training_options import TrainingOptions
 from verisim.card import ModelCard
-from verisim.dataset import Case, Dataset, split_by_subject, subject_of
+from verisim.dataset import Case, Dataset, split_by_subject
 from verisim.errors import BadDataset
+from verisim.subjects import subject_of
 
 FINAL = str(DefaultLabelTag.FINAL.value)
 """The tag of labels that a person has approved."""
