@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
+from torch import nn
 
 from verisim.card import ModelCard, TrainingRecord, write_model
 from verisim.networks.unet import UNet
@@ -106,3 +107,8 @@ def a_trained_model(a_card: ModelCard, tmp_path: Path) -> ModelCard:
     with seeded(0):
         network = a_card.build()
     return write_model(a_card, weights_of(network), tmp_path / "models")
+
+
+def parameters(network: nn.Module) -> int:
+    """Number of trained numbers in a network."""
+    return sum(p.numel() for p in network.parameters())

@@ -9,10 +9,10 @@ import safetensors
 import tomli_w
 import torch
 
+from tests.conftest import parameters
 from verisim.card import ModelCard, find_card, find_cards, read_card, sha256_of, write_model
 from verisim.errors import BadCard, NotFound, StorageFailed
 from verisim.networks.weights import weights_of
-from verisim.patches import parameters
 
 
 def rewrite(card: ModelCard, change: dict[str, object], remove: str = "") -> Path:

@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.conftest import parameters
 from verisim.errors import Cancelled
-from verisim.patches import has_bfloat16, parameters, predict, reduced_precision
+from verisim.patches import has_bfloat16, predict, reduced_precision
 
 PATCH_SIZES = pytest.mark.parametrize("patch", [(4, 4, 4), (8, 4, 6), (5, 3, 7), (16, 16, 16)])
 

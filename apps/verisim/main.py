@@ -26,8 +26,7 @@ from lib.sessions import SafeSessions
 from lib.strategies import RandomCase, UncertainCase
 from lib.train import FineTuning
 from verisim import __version__
-from verisim.card import SHIPPED_MODELS
-from verisim.errors import NotFound
+from verisim.card import SHIPPED_MODELS, unknown_model
 
 
 class Verisim(MONAILabelApp):
@@ -94,8 +93,5 @@ class Verisim(MONAILabelApp):
         """Run one model; see `infer_and_keep`."""
         model = str(request.get("model"))
         if model not in self._infers:
-            raise NotFound(
-                f"There is no model named {model!r}.",
-                f"Choose one of: {', '.join(self._infers) or 'none installed'}.",
-            )
+            raise unknown_model(model, self._infers)
         return infer_and_keep(self._infers[model], request, datastore or self.datastore())

@@ -16,9 +16,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from verisim.errors import BadCard, NotFound, StorageFailed
+from verisim.errors import BadCard, NotFound
 from verisim.files import Color
-from verisim.files.atomic import replacing
+from verisim.files.atomic import make_folder, replacing
 from verisim.networks.unet import UNet
 from verisim.networks.weights import fill
 from verisim.preprocessing import Preprocessing
@@ -204,10 +204,7 @@ def write_model(card: ModelCard, weights: Mapping[str, Tensor], folder: Path) ->
     Returns:
         The card with the weights' SHA-256 and its folder.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageFailed(f"{folder} cannot be made: {error}.", "Choose another.") from error
+    make_folder(folder)
     placed = replace(card, folder=folder)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     with replacing(placed.weights_path) as temporary:
@@ -231,11 +228,16 @@ def find_card(name: str, *folders: Path) -> ModelCard:
     """
     newest = _newest(folders)
     if name not in newest:
-        raise NotFound(
-            f"There is no model named {name!r}.",
-            f"Choose one of: {', '.join(sorted(newest)) or 'none installed'}.",
-        )
+        raise unknown_model(name, newest)
     return read_card(newest[name])
+
+
+def unknown_model(name: str, known: Iterable[str]) -> NotFound:
+    """The error that lists the models that exist."""
+    return NotFound(
+        f"There is no model named {name!r}.",
+        f"Choose one of: {', '.join(sorted(known)) or 'none installed'}.",
+    )
 
 
 def _newest(folders: Iterable[Path]) -> dict[str, Path]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from verisim.errors import Cancelled, StorageFailed, VerisimError
-from verisim.files import GeometryWarning, write
+from verisim.errors import Cancelled, StorageFailed, VerisimError, heard_warnings
+from verisim.files import write
+from verisim.files.atomic import make_folder
 from verisim.overlay import draw
 from verisim.progress import SILENT, Progress
-from verisim.questions import Question, make_place
+from verisim.questions import Question
 from verisim.segmentation import Segmenter
-from verisim.volume import Volume
 
 PARTS = 100
 """Steps of one case in the progress of all."""
@@ -102,17 +101,18 @@ class _Share:
 
 def _answer(segmenter: Segmenter, question: Question, progress: Progress) -> Answer:
     started = time.perf_counter()
-    volume, heard = _read(question)
+    with heard_warnings() as heard:
+        volume = question.volume()
     read = time.perf_counter()
     segmentation = segmenter(volume, progress)
     segmented = time.perf_counter()
     colors = segmenter.card.colors
-    make_place(question.output)
+    make_folder(question.output.parent)
     reference = question.images[0] if question.images[0].is_dir() else None
     write(question.output, segmentation.label_map, colors, reference, question.series)
     written = time.perf_counter()
     if question.picture is not None:
-        make_place(question.picture)
+        make_folder(question.picture.parent)
         draw(question.picture, volume, segmentation.label_map, colors)
     around = {"reading": read - started, "writing": written - segmented}
     return Answer(
@@ -124,12 +124,3 @@ def _answer(segmenter: Segmenter, question: Question, progress: Progress) -> Ans
         stages={k: round(v, 4) for k, v in {**around, **segmentation.seconds}.items()},
         warnings=(*heard, *segmentation.warnings),
     )
-
-
-def _read(question: Question) -> tuple[Volume, tuple[str, ...]]:
-    """The volume, and what the readers warn of; warnings of third parties are not for a person."""
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", GeometryWarning)
-        volume = question.volume()
-    return volume, tuple(str(w.message) for w in heard)

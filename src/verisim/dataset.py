@@ -179,14 +179,15 @@ def _described(folder: Path, subject_pattern: str) -> Dataset:
         raise BadDataset(
             f"{folder} describes no labelled case that exists.", "Check dataset.json and labelsTr."
         )
+    splits, drawn = _splits(folder, cases)
     return Dataset(
         name=name,
         cases=cases,
         channels=tuple(str(channels[key]) for key in sorted(channels, key=int)),
         labels=labels,
         licence=str(text.get("licence", text.get("license", "unknown"))),
-        splits=_splits(folder, cases),
-        drawn=not _named(folder).is_file(),
+        splits=splits,
+        drawn=drawn,
     )
 
 
@@ -199,7 +200,7 @@ def _undescribed(folder: Path, subject_pattern: str) -> Dataset:
         )
     values = {v for case in cases if case.label for v in _values(case.label)}
     labels = {f"label_{value}": value for value in sorted(values)}
-    splits, drawn = _splits(folder, cases), not _named(folder).is_file()
+    splits, drawn = _splits(folder, cases)
     return Dataset(folder.name, cases, ("image",), labels, "unknown", splits, drawn)
 
 
@@ -212,22 +213,20 @@ def _case(files: layouts.CaseFiles, subject_pattern: str) -> Case:
     return Case(files.name, subject, files.images, files.label)
 
 
-def _named(folder: Path) -> Path:
-    return folder / "splits.json"
-
-
-def _splits(folder: Path, cases: tuple[Case, ...]) -> dict[str, frozenset[str]]:
-    """Splits of `splits.json` beside the data, else one drawn by subject."""
-    if not _named(folder).is_file():
-        return split_by_subject(cases)
-    text = _json(_named(folder))
+def _splits(folder: Path, cases: tuple[Case, ...]) -> tuple[dict[str, frozenset[str]], bool]:
+    """Splits of `splits.json` beside the data, else one drawn by subject; and whether it was."""
+    path = folder / "splits.json"
+    if not path.is_file():
+        return split_by_subject(cases), True
+    text = _json(path)
     named = {key: value for key, value in text.items() if _is_list_of_names(value)}
     for k, fold in enumerate(text.get("folds", [])):
         held_out = fold["val"] if isinstance(fold, dict) else fold
         named[f"fold{k}"] = held_out
-    return {
+    splits = {
         key: frozenset(_full_name(name, cases) for name in names) for key, names in named.items()
     }
+    return splits, False
 
 
 def _is_list_of_names(value: object) -> bool:

@@ -14,6 +14,7 @@ from monai.apps.utils import HashCheckError, check_hash, download_url
 
 from verisim.dataset import Dataset, open_dataset
 from verisim.errors import NotFound, StorageFailed, Unavailable, UnreadableFile
+from verisim.files.atomic import make_folder
 
 TASK = "Task04_Hippocampus"
 
@@ -36,7 +37,7 @@ def decathlon_hippocampus(folder: Path, archive: Path | None = None) -> tuple[Pa
     if not place.is_dir():
         if archive is not None and not archive.is_file():
             raise NotFound(f"There is no archive {archive}.", "Check the path.")
-        _make(folder)
+        make_folder(folder)
         _unpack(archive or _downloaded(folder), place)
     return place, open_dataset(place)
 
@@ -94,12 +95,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageFailed(
-            f"{folder} cannot be made: {error.strerror}.", "Choose another."
-        ) from error

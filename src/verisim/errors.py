@@ -20,6 +20,10 @@ VerisimError
 VerisimWarning              an answer that a person should not trust blindly
 """
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class VerisimError(Exception):
     """An error that says what is wrong and how to mend it.
@@ -132,3 +136,17 @@ class Cancelled(VerisimError):
 
 class VerisimWarning(UserWarning):
     """Something that a person should know before trusting an answer."""
+
+
+@contextmanager
+def heard_warnings() -> Iterator[list[str]]:
+    """A list that holds, after the block, what our own readers warned of inside it.
+
+    Warnings of third parties are not for the person who asked.
+    """
+    told: list[str] = []
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", VerisimWarning)
+        yield told
+    told.extend(str(warning.message) for warning in heard)

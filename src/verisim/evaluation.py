@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,12 +9,10 @@ import numpy as np
 
 from verisim.card import ModelCard
 from verisim.dataset import Case, Dataset
-from verisim.errors import BadDataset
-from verisim.files import GeometryWarning
+from verisim.errors import BadDataset, heard_warnings
 from verisim.metrics import Agreement, Interval, bootstrap_mean, compare
 from verisim.progress import SILENT, Progress
 from verisim.segmentation import Segmenter
-from verisim.volume import LabelMap, Volume
 
 
 @dataclass(frozen=True)
@@ -111,7 +108,8 @@ def _drawn(dataset: Dataset, split: str) -> tuple[str, ...]:
 def _score(
     segmenter: Segmenter, case: Case, labels: Mapping[str, int], tolerance_mm: float
 ) -> CaseScore:
-    volume, truth, heard = _read(case, labels)
+    with heard_warnings() as heard:
+        volume, truth = case.pair(labels)
     segmentation = segmenter(volume)
     shared = {name: v for name, v in labels.items() if name in segmenter.card.labels}
     agreements = compare(segmentation.label_map, replace(truth, labels=shared), tolerance_mm)
@@ -122,15 +120,6 @@ def _score(
         agreements=agreements,
         warnings=(*heard, *segmentation.warnings),
     )
-
-
-def _read(case: Case, labels: Mapping[str, int]) -> tuple[Volume, LabelMap, tuple[str, ...]]:
-    """Image, truth, and what the readers warn of."""
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always", GeometryWarning)
-        volume, truth = case.pair(labels)
-    said = [str(w.message) for w in heard if issubclass(w.category, GeometryWarning)]
-    return volume, truth, tuple(said)
 
 
 def _summary(label: str, scores: Sequence[CaseScore]) -> LabelSummary:

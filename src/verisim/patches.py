@@ -7,7 +7,7 @@ from math import ceil, prod
 
 import torch
 from monai.inferers import SlidingWindowInferer
-from torch import Tensor, nn
+from torch import Tensor
 
 from verisim.progress import SILENT, Progress
 from verisim.volume import Array
@@ -94,8 +94,3 @@ def _patches(spatial_shape: Sequence[int], patch_size: Sequence[int], overlap: f
         for n, p in zip(spatial_shape, patch_size, strict=True)
     ]
     return prod(steps)
-
-
-def parameters(network: nn.Module) -> int:
-    """Number of trained numbers in a network."""
-    return sum(p.numel() for p in network.parameters())

@@ -25,7 +25,7 @@ def label_map_like(
     Returns:
         The label map, and the probability (X, Y, Z) of the class that won.
     """
-    winner = np.zeros(like.spatial_shape, _smallest_type(len(labels)))
+    winner = np.zeros(like.spatial_shape, np.min_scalar_type(len(labels)))
     highest = np.full(like.spatial_shape, -1.0, np.float32)
     for value, channel in enumerate(probabilities.array):
         resampled = probabilities.new(channel).resampled_like(like).array
@@ -43,7 +43,3 @@ def keep_largest(label_map: LabelMap, names: tuple[str, ...]) -> LabelMap:
     kept = KeepLargestConnectedComponent(applied_labels=values, is_onehot=False)
     cleaned = np.asarray(kept(label_map.array[np.newaxis].copy())[0])
     return label_map.new(cleaned.astype(label_map.array.dtype))
-
-
-def _smallest_type(highest: int) -> type[np.uint8 | np.uint16]:
-    return np.uint8 if highest < 256 else np.uint16

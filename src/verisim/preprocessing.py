@@ -9,7 +9,7 @@ import numpy as np
 import psutil
 
 from verisim.errors import TooLarge, UnsupportedVolume
-from verisim.volume import Array, Volume
+from verisim.volume import Array, Volume, millimetres
 
 BYTES_PER_VOXEL = 40
 """Memory that segmentation needs per voxel: input, probabilities, weights, copies (measured)."""
@@ -36,32 +36,26 @@ class Preprocessing:
             UnsupportedVolume: The volume holds NaN or infinite voxels, or a channel is constant.
             TooLarge: The resampled volume would not fit into memory.
         """
-        self._check_fits(volume)
-        channels = volume.array if volume.array.ndim == 4 else volume.array[np.newaxis]
+        turned = volume.reoriented(self.orientation)
+        self._check_fits(turned)
+        channels = turned.array if turned.array.ndim == 4 else turned.array[np.newaxis]
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
-            floats = volume.new(channels.astype(np.float32))
+            floats = turned.new(channels.astype(np.float32))
         check_finite(floats.array)
-        resampled = floats.reoriented(self.orientation).resampled(self.spacing_mm)
+        resampled = floats.resampled(self.spacing_mm)
         return resampled.apply(_z_score) if self.normalization == "z-score" else resampled
 
-    def _check_fits(self, volume: Volume) -> None:
-        voxels = float(np.prod(np.divide(volume.extent_mm, self._spacing_along(volume))))
-        needed = max(voxels, float(np.prod(volume.spatial_shape))) * BYTES_PER_VOXEL
+    def _check_fits(self, turned: Volume) -> None:
+        voxels = float(np.prod(np.divide(turned.extent_mm, self.spacing_mm)))
+        needed = max(voxels, float(np.prod(turned.spatial_shape))) * BYTES_PER_VOXEL
         free = psutil.virtual_memory().available
         if needed > free:
             raise TooLarge(
-                f"The volume of {_rounded(volume.extent_mm)} mm has {voxels:.3g} voxels at "
+                f"The volume of {millimetres(turned.extent_mm)} mm has {voxels:.3g} voxels at "
                 f"{self.spacing_mm} mm and would need {needed / 2**30:.1f} GiB; "
                 f"{free / 2**30:.1f} GiB are free.",
                 "Crop it to the anatomy of interest, or check the spacing in its header.",
             )
-
-    def _spacing_along(self, volume: Volume) -> tuple[float, ...]:
-        """The wanted spacing in the order of the volume's own axes."""
-        axes = ["".join(sorted(pair)) for pair in ("RL", "AP", "IS")]
-        index = {letter: k for k, pair in enumerate(axes) for letter in pair}
-        wanted = {index[o]: s for o, s in zip(self.orientation, self.spacing_mm, strict=True)}
-        return tuple(wanted[index[o]] for o in volume.orientation)
 
 
 def check_finite(array: Array) -> None:
@@ -95,7 +89,3 @@ def _check_not_constant(array: Array) -> None:
                 "nothing to see.",
                 "Send the volume itself; this may be an empty or masked-out copy.",
             )
-
-
-def _rounded(numbers: tuple[float, ...]) -> str:
-    return " × ".join(f"{n:.0f}" for n in numbers)

@@ -11,11 +11,8 @@ from pathlib import Path
 from verisim.dataset import Case
 from verisim.errors import BadInput, NotFound, StorageFailed, WrongChannels
 from verisim.files import IMAGE_SUFFIXES, read, stem, suffix_of
-from verisim.files.source import DICOM, NIFTI, SEGMENTATION_NRRD
+from verisim.files.source import DICOM, LABEL_MAP_SUFFIXES
 from verisim.volume import Volume
-
-WRITABLE = (*NIFTI, ".nrrd", SEGMENTATION_NRRD, DICOM)
-"""Formats of a label map."""
 
 PICTURE = ".png"
 
@@ -107,20 +104,6 @@ def check_place(path: Path) -> None:
         )
 
 
-def make_place(path: Path) -> None:
-    """Make the folder that a file will lie in.
-
-    Raises:
-        StorageFailed: The disk refused.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageFailed(
-            f"The folder {path.parent} cannot be made: {error.strerror}.", "Choose another folder."
-        ) from error
-
-
 def _of_one(images: tuple[Path, ...], wish: Wish, channels: int) -> Question:
     if len(images) > 1 and len(images) != channels:
         raise WrongChannels(
@@ -136,7 +119,11 @@ def _of_one(images: tuple[Path, ...], wish: Wish, channels: int) -> Question:
 
 def _of_many(case: str, images: tuple[Path, ...], wish: Wish) -> Question:
     for place in (wish.output, wish.picture):
-        if place is not None and suffix_of(place) in (*WRITABLE, PICTURE) and not place.is_dir():
+        if (
+            place is not None
+            and suffix_of(place) in (*LABEL_MAP_SUFFIXES, PICTURE)
+            and not place.is_dir()
+        ):
             raise BadInput(
                 f"{place} is the name of a file, but there are several cases.",
                 "Name a folder for them.",
@@ -189,9 +176,10 @@ def _check(questions: Sequence[Question]) -> None:
 
 def _check_format(question: Question) -> None:
     output, picture = question.output, question.picture
-    if suffix_of(output) not in WRITABLE:
+    if suffix_of(output) not in LABEL_MAP_SUFFIXES:
         raise BadInput(
-            f"The output {output} has no known format.", f"Let it end in {', '.join(WRITABLE)}."
+            f"The output {output} has no known format.",
+            f"Let it end in {', '.join(LABEL_MAP_SUFFIXES)}.",
         )
     if picture is not None and suffix_of(picture) != PICTURE:
         raise BadInput(f"The picture {picture} has no known format.", "Let it end in .png.")

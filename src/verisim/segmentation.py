@@ -16,7 +16,7 @@ from verisim.errors import TooLarge, WrongChannels
 from verisim.patches import predict
 from verisim.postprocessing import keep_largest, label_map_like
 from verisim.progress import SILENT, Progress
-from verisim.volume import Array, LabelMap, Volume
+from verisim.volume import LabelMap, Volume, millimetres
 
 UNLIKE_FACTOR = 1.5
 """A box this much larger or smaller than any in the training data is reported as unlike it."""
@@ -131,9 +131,9 @@ def unlike_training(card: ModelCard, prepared: Volume) -> tuple[str, ...]:
     if fits.all():
         return ()
     return (
-        f"This volume is unlike the training data: its box of {_mm(extent)} mm lies outside the "
-        f"{_mm(low)} to {_mm(high)} mm that {card.title} learned from. Crop it to the same "
-        "anatomy before trusting the result.",
+        f"This volume is unlike the training data: its box of {millimetres(extent)} mm lies "
+        f"outside the {millimetres(low)} to {millimetres(high)} mm that {card.title} learned "
+        "from. Crop it to the same anatomy before trusting the result.",
     )
 
 
@@ -147,8 +147,8 @@ def _within_memory(volume: Volume, device: str) -> Iterator[None]:
         if device != "cpu":
             torch.cuda.empty_cache()
         raise TooLarge(
-            f"A volume of {volume.spatial_shape} voxels and {_mm(volume.extent_mm)} mm does not "
-            f"fit into the memory of {device}.",
+            f"A volume of {volume.spatial_shape} voxels and {millimetres(volume.extent_mm)} mm "
+            f"does not fit into the memory of {device}.",
             "Crop it to the anatomy of interest, or use --device cpu.",
         ) from error
 
@@ -163,10 +163,6 @@ def _out_of_memory(error: Exception) -> bool:
 def _nothing_found(label_map: LabelMap) -> tuple[str, ...]:
     absent = [name for name, ml in label_map.volumes_ml.items() if ml == 0]
     return (f"Nothing was found of: {', '.join(absent)}.",) if absent else ()
-
-
-def _mm(extent: Array | tuple[float, ...]) -> str:
-    return " × ".join(f"{side:.0f}" for side in extent)
 
 
 class _Clock:

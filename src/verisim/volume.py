@@ -7,7 +7,7 @@ needs an inverse.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
@@ -22,6 +22,9 @@ Array = npt.NDArray[Any]
 
 SHEAR_TOLERANCE = 1e-3
 """Largest cosine between voxel axes: beyond it (0.06°) neither DICOM nor ITK keeps the place."""
+
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""DICOM and NRRD measure to the left and the back, everything here to the right and the front."""
 
 SAME_PLACE_MM = 1e-3
 """Grids whose corners differ by less are the same grid."""
@@ -80,6 +83,11 @@ class Volume:
         return float(x), float(y), float(z)
 
     @property
+    def corners(self) -> npt.NDArray[np.float64]:
+        """RAS mm of the eight outermost voxels, (3, 8)."""
+        return corners(self.affine, self.spatial_shape)
+
+    @property
     def voxel_ml(self) -> float:
         """Millilitres per voxel."""
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
@@ -134,7 +142,7 @@ class Volume:
     def shares_grid(self, other: Volume) -> bool:
         """Whether both volumes have the same voxels in the same place."""
         return self.spatial_shape == other.spatial_shape and bool(
-            np.abs(_corners(self) - _corners(other)).max() < SAME_PLACE_MM
+            np.abs(self.corners - other.corners).max() < SAME_PLACE_MM
         )
 
     def _on_grid(
@@ -199,11 +207,18 @@ def _with_channels(array: Array) -> Array:
     return array if array.ndim == 4 else array[np.newaxis]
 
 
-def _corners(volume: Volume) -> npt.NDArray[np.float64]:
-    ends = np.array(volume.spatial_shape) - 1
-    index = np.array(np.meshgrid(*([0, n] for n in ends))).reshape(3, -1)
-    corners: npt.NDArray[np.float64] = volume.affine[:3, :3] @ index + volume.affine[:3, 3:]
-    return corners
+def corners(
+    affine: npt.NDArray[np.float64], spatial_shape: tuple[int, int, int]
+) -> npt.NDArray[np.float64]:
+    """RAS mm of the eight outermost voxels of a grid, (3, 8)."""
+    index = np.array(np.meshgrid(*([0, n - 1] for n in spatial_shape))).reshape(3, -1)
+    placed: npt.NDArray[np.float64] = affine[:3, :3] @ index + affine[:3, 3:]
+    return placed
+
+
+def millimetres(extent_mm: Iterable[float]) -> str:
+    """A size as people write it, e.g. "35 × 50 × 36"."""
+    return " × ".join(f"{side:.0f}" for side in extent_mm)
 
 
 def _check_shape(array: Array) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,9 +21,9 @@ from verisim.card import ModelCard, write_model
 from verisim.networks.unet import UNet
 from verisim.networks.weights import weights_of
 from verisim.preprocessing import Preprocessing
+from verisim.serving import free_port, prepare_app
 from verisim.volume import Volume
 
-APP = Path(__file__).parents[2] / "apps" / "verisim"
 START_SECONDS = 120
 
 
@@ -108,10 +106,7 @@ def running(
 
 
 def _start(folder: Path, conf: Mapping[str, str], env: Mapping[str, str]) -> Server:
-    app = folder / "app"
-    shutil.copytree(
-        APP, app, ignore=shutil.ignore_patterns("model", "logs", "bin", "__pycache__")
-    )  # the server writes into the app's folder
+    app = prepare_app(folder / "app")
     studies, models, temporary, sessions = (
         folder / name for name in ("studies", "models", "temporary", "sessions")
     )
@@ -121,7 +116,7 @@ def _start(folder: Path, conf: Mapping[str, str], env: Mapping[str, str]) -> Ser
     a_tiny_model(models, "tiny-pair", ("T1", "T2"))
     for n in (1, 2):
         files.write(studies / f"case_{n}.nii.gz", an_image(n))
-    port, log = _free_port(), folder / "server.log"
+    port, log = free_port(), folder / "server.log"
     command = [sys.executable, "-m", "monailabel.main", "start_server", "--app", str(app)]
     command += ["--studies", str(studies), "--host", "127.0.0.1", "--port", str(port)]
     for name, value in {"models": str(models), **conf}.items():
@@ -147,12 +142,6 @@ def _environment(temporary: Path, sessions: Path) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _wait(server: Server) -> None:

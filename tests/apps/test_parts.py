@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -63,8 +64,9 @@ def test_work_waits_for_its_turn_on_the_device() -> None:
     assert order == [1, 2]
 
 
-def test_a_device_that_stays_busy_is_reported() -> None:
-    queues = DeviceQueues(busy_seconds=0.01, max_waiting=3)
+@contextmanager
+def held(queues: DeviceQueues) -> Iterator[None]:
+    """The processor is at work while the block runs."""
     started, go = threading.Event(), threading.Event()
 
     def long_work() -> bool:
@@ -74,27 +76,23 @@ def test_a_device_that_stays_busy_is_reported() -> None:
     holder = threading.Thread(target=queues.run, args=("cpu", long_work))
     holder.start()
     started.wait()
-    with pytest.raises(errors.Unavailable, match="busy"):
+    try:
+        yield
+    finally:
+        go.set()
+        holder.join()
+
+
+def test_a_device_that_stays_busy_is_reported() -> None:
+    queues = DeviceQueues(busy_seconds=0.01, max_waiting=3)
+    with held(queues), pytest.raises(errors.Unavailable, match="busy"):
         queues.run("cpu", lambda: None)
-    go.set()
-    holder.join()
 
 
 def test_work_beyond_the_queue_is_refused_at_once() -> None:
     queues = DeviceQueues(busy_seconds=30, max_waiting=1)
-    started, go = threading.Event(), threading.Event()
-
-    def long_work() -> bool:
-        started.set()
-        return go.wait()
-
-    holder = threading.Thread(target=queues.run, args=("cpu", long_work))
-    holder.start()
-    started.wait()
-    with pytest.raises(errors.Unavailable, match="Too many"):
+    with held(queues), pytest.raises(errors.Unavailable, match="Too many"):
         queues.run("cpu", lambda: None)
-    go.set()
-    holder.join()
 
 
 def test_work_that_has_begun_may_take_longer_than_the_wait() -> None:

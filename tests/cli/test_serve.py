@@ -20,6 +20,7 @@ import pytest
 import requests
 
 from tests.cli.conftest import COMMAND, ROOT, Command, environment, listing
+from verisim.serving import free_port
 
 START_SECONDS = 120
 
@@ -43,9 +44,7 @@ class Served:
 def served(folder: Path) -> Iterator[Served]:
     """The command running on a copy of the sample studies."""
     studies = shutil.copytree(ROOT / "sample-data" / "studies", folder / "studies")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [*COMMAND, "serve", "--studies", studies, "--port", str(port), "--json"]
     command += ["--workspace", folder / "app", "--models", folder / "models"]
     with (

@@ -3,8 +3,8 @@
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
 
+from tests.conftest import parameters
 from verisim.networks.unet import UNet
-from verisim.patches import parameters
 from verisim.planning import FINEST_FEATURES, STAGES
 
 DEFAULT = UNet(

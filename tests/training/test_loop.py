@@ -13,11 +13,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.conftest import parameters
 from tests.training.tiny_run import SCHEDULE, a_loop, a_network, batches, validate
 from verisim.errors import Cancelled, Conflict, StorageFailed
 from verisim.networks.unet import UNet
 from verisim.networks.weights import weights_of
-from verisim.patches import parameters
 from verisim.training.loop import Loop, Trained
 from verisim.training.losses import dice_cross_entropy
 

@@ -11,9 +11,10 @@ from monailabel.utils.others.generic import name_to_device
 
 from verisim import devices
 from verisim.errors import BadInput, UnsupportedVolume
+from verisim.files.source import LABEL_MAP_SUFFIXES
 
-RESULT_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".seg.nrrd", ".dcm")
-"""Formats of an answer; the first is the default, the one that the stock panel reads."""
+DEFAULT_SUFFIX = ".nrrd"
+"""Format of an answer when none is asked for: the one that the stock panel reads."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,12 @@ def segment_ask(request: Mapping[str, Any]) -> SegmentAsk:
         UnsupportedVolume: DICOM is asked for a volume that did not come as a DICOM series.
         Unavailable: This machine has no such device.
     """
-    suffix = _text(request, "result_extension") or RESULT_SUFFIXES[0]
+    suffix = _text(request, "result_extension") or DEFAULT_SUFFIX
     suffix = suffix if suffix.startswith(".") else f".{suffix}"
-    if suffix not in RESULT_SUFFIXES:
+    if suffix not in LABEL_MAP_SUFFIXES:
         raise BadInput(
             f"There is no result_extension {suffix!r}.",
-            f"Choose one of: {', '.join(RESULT_SUFFIXES)}.",
+            f"Choose one of: {', '.join(LABEL_MAP_SUFFIXES)}.",
         )
     image = Path(request["image"])
     if suffix == ".dcm" and not image.is_dir():

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from verisim.card import ModelCard, find_cards
-from verisim.errors import NotFound
+from verisim.card import ModelCard, find_cards, unknown_model
 
 
 class Models:
@@ -32,10 +31,7 @@ class Models:
         """
         cards = self._current()
         if name not in cards:
-            raise NotFound(
-                f"There is no model named {name!r}.",
-                f"Choose one of: {', '.join(sorted(cards)) or 'none installed'}.",
-            )
+            raise unknown_model(name, cards)
         return cards[name]
 
     def _current(self) -> dict[str, ModelCard]:

@@ -88,9 +88,8 @@ def _shown(interval: Interval) -> str:
 def _write(path: Path, evaluation: Evaluation) -> None:
     from dataclasses import astuple, fields
 
-    from verisim.files.atomic import replacing
+    from verisim.files.atomic import make_folder, replacing
     from verisim.metrics import Agreement
-    from verisim.questions import make_place
 
     header = ["case", "subject", *(field.name for field in fields(Agreement))]
     rows = [
@@ -98,6 +97,6 @@ def _write(path: Path, evaluation: Evaluation) -> None:
         for score in evaluation.cases
         for agreement in score.agreements
     ]
-    make_place(path)
+    make_folder(path.parent)
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
         csv.writer(file).writerows([header, *rows])

@@ -37,6 +37,20 @@ def replacing(path: Path) -> Iterator[Path]:
         raise _refused(path, error) from error
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        StorageFailed: The disk refused.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageFailed(
+            f"The folder {folder} cannot be made: {error.strerror}.", "Choose another folder."
+        ) from error
+
+
 def _refused(path: Path, error: OSError) -> StorageFailed:
     remedy = REMEDIES.get(error.errno or 0, "Choose a folder that you may write to.")
     return StorageFailed(

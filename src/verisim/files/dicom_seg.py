@@ -19,10 +19,10 @@ from skimage.color import rgb2lab
 from verisim.errors import BadGeometry, BadInput, BadSeries, UnreadableFile, UnsupportedVolume
 from verisim.files.atomic import replacing
 from verisim.files.dicom_series import BROKEN, chosen_series, read_header
-from verisim.files.dicom_stack import LPS_TO_RAS, affine_of, slice_of, sorted_slices
+from verisim.files.dicom_stack import affine_of, slice_of, sorted_slices
 from verisim.files.segments import Color, Segment, segments_of
 from verisim.files.source import check_file, naming
-from verisim.volume import LabelMap, Volume
+from verisim.volume import LPS_TO_RAS, LabelMap, Volume
 
 STRUCTURES = {"hippocamp": codes.SCT.Hippocampus}
 """Parts of label names, and the SNOMED CT code of what they name."""
@@ -59,11 +59,12 @@ def write(
             "Name the folder of the series, or write .seg.nrrd.",
         )
     files = chosen_series(reference, series).files
-    stack = sorted_slices([slice_of(file, read_header(file)) for file in files])
+    headers = {file: read_header(file) for file in files}
+    stack = sorted_slices([slice_of(file, header) for file, header in headers.items()])
     shape = (*stack[0].shape, len(stack))
     turned = _on_series(label_map, Volume(np.broadcast_to(np.uint8(0), shape), affine_of(stack)))
     segments = segments_of(turned, colors)
-    images = [_complete(read_header(s.path)) for s in stack]
+    images = [_complete(headers[s.path]) for s in stack]
     _check_identity(reference, images)
     segmentation = _segmentation(images, _numbered(turned, segments), segments)
     with replacing(path) as temporary:

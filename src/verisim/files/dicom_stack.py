@@ -11,9 +11,7 @@ from pydicom import Dataset
 
 from verisim.errors import BadSeries, UnsupportedVolume
 from verisim.files.dicom_series import BROKEN
-from verisim.volume import SHEAR_TOLERANCE
-
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+from verisim.volume import LPS_TO_RAS, SHEAR_TOLERANCE
 
 OFF_GRID = 0.1
 """How far a slice may lie from its place, in slice gaps or pixels: less does not show."""

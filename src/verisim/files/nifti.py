@@ -20,7 +20,7 @@ from verisim.errors import UnreadableFile, UnsupportedVolume, VerisimWarning
 from verisim.files.atomic import replacing
 from verisim.files.segments import whole_numbers
 from verisim.files.source import AGAIN, check_file, check_memory, naming, suffix_of, volume_shape
-from verisim.volume import LabelMap, Volume
+from verisim.volume import LabelMap, Volume, corners
 
 DEFLATE_LIMIT = 1032
 """Gzip never packs more than this many bytes into one (the deflate format's own limit)."""
@@ -193,7 +193,7 @@ def _warn_of_contradiction(path: Path, image: nibabel.Nifti1Image) -> None:
     if qform is None or sform is None:
         return
     shape = volume_shape(path, image.shape)
-    moved = np.abs((qform - sform) @ _homogeneous_corners(shape)).max()
+    moved = np.abs(corners(qform, shape) - corners(sform, shape)).max()
     # below half a voxel no voxel takes its neighbour's place: rounding of the quaternion
     if moved > np.linalg.norm(sform[:3, :3], axis=0).min() / 2:
         warnings.warn(
@@ -202,9 +202,3 @@ def _warn_of_contradiction(path: Path, image: nibabel.Nifti1Image) -> None:
             GeometryWarning,
             stacklevel=3,
         )
-
-
-def _homogeneous_corners(shape: tuple[int, int, int]) -> npt.NDArray[np.float64]:
-    ends = np.array([[0, n - 1] for n in shape])
-    index = np.array(np.meshgrid(*ends)).reshape(3, -1)
-    return np.vstack([index, np.ones(index.shape[1])])

@@ -22,17 +22,17 @@ from verisim.errors import BadGeometry, UnreadableFile, UnsupportedVolume
 from verisim.files.atomic import replacing
 from verisim.files.nifti import DEFLATE_LIMIT, GeometryWarning, storable
 from verisim.files.source import AGAIN, check_file, check_memory, naming, volume_shape
-from verisim.volume import Volume
+from verisim.volume import LPS_TO_RAS, Volume
 
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
+FROM_LPS = LPS_TO_RAS[:3, :3]
 
 TO_RAS = {
     "right-anterior-superior": np.eye(3),
     "ras": np.eye(3),
     "left-anterior-superior": np.diag([-1.0, 1.0, 1.0]),
     "las": np.diag([-1.0, 1.0, 1.0]),
-    "left-posterior-superior": LPS_TO_RAS,
-    "lps": LPS_TO_RAS,
+    "left-posterior-superior": FROM_LPS,
+    "lps": FROM_LPS,
 }
 """The coordinate systems of the patient."""
 
@@ -116,8 +116,8 @@ def write(path: Path, volume: Volume, fields: Mapping[str, str] | None = None) -
     header = {
         "space": "left-posterior-superior",
         # one row per array axis = one column of the affine
-        "space directions": (LPS_TO_RAS @ volume.affine[:3, :3]).T,
-        "space origin": LPS_TO_RAS @ volume.affine[:3, 3],
+        "space directions": (FROM_LPS @ volume.affine[:3, :3]).T,
+        "space origin": FROM_LPS @ volume.affine[:3, 3],
         "kinds": ["domain"] * 3,
         "encoding": "gzip",
         **(fields or {}),
@@ -239,7 +239,6 @@ def _spatial_last(
     """The axes of space behind those of colours or layers, and their directions as rows."""
     directions = header.get("space directions")
     if directions is None:
-        volume_shape(path, array.shape)
         return array.reshape(volume_shape(path, array.shape)), None
     directions = np.asarray(directions, float)
     space = [n for n, row in enumerate(directions) if not np.isnan(row).any()]
@@ -281,7 +280,7 @@ def _to_ras(path: Path, header: Header) -> npt.NDArray[np.float64]:
             GeometryWarning,
             stacklevel=5,
         )
-        return LPS_TO_RAS
+        return FROM_LPS
     raise BadGeometry(
         f"{path.name} is in the space {space!r}, which names no patient axes.",
         "Save it in left-posterior-superior.",

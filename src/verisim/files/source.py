@@ -19,6 +19,9 @@ DICOM = ".dcm"
 IMAGE_SUFFIXES = (*NIFTI, *NRRD)
 """Names of files that hold one volume each (a .seg.nrrd is a .nrrd too)."""
 
+LABEL_MAP_SUFFIXES = (".nrrd", *NIFTI, SEGMENTATION_NRRD, DICOM)
+"""Formats in which a label map is written."""
+
 AGAIN = "Copy or export the file again."
 
 ACCEPTED = "Accepted: .nii, .nii.gz, .nrrd, .nhdr, .seg.nrrd, .dcm and a folder of DICOM files."

@@ -15,6 +15,7 @@ from torch import nn
 from verisim.card import ModelCard, TrainingRecord, write_model
 from verisim.dataset import Case, Dataset
 from verisim.errors import WrongChannels
+from verisim.files.atomic import make_folder
 from verisim.networks.weights import fill, weights_of
 from verisim.progress import SILENT, Progress
 from verisim.training.augmentation import Augmentation, seeded
@@ -123,7 +124,7 @@ class Fit:
         folder: Path,
         progress: Progress,
     ) -> Trained:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         batches = Batches(
             training,
             self.card.patch_size,
