@@ -24,8 +24,9 @@ from monailabel.client import MONAILabelClient
 from rich.console import Console
 from rich.table import Table
 
-from verisim.card import SHIPPED_MODELS, ModelCard, find_card
+from verisim.card import ModelCard
 from verisim.files import read_label_map
+from verisim.installed import SHIPPED_MODELS, find_card
 from verisim.serving import Service, free_port, prepare_app, running
 from verisim.volume import Array
 

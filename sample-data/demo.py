@@ -11,8 +11,8 @@ from pathlib import Path
 
 from monailabel.client import MONAILabelClient
 
-from verisim.card import SHIPPED_MODELS, find_card
 from verisim.files import read, read_label_map, write
+from verisim.installed import SHIPPED_MODELS, find_card
 from verisim.metrics import compare
 from verisim.overlay import draw
 from verisim.serving import Service, free_port, prepare_app, running

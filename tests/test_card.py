@@ -10,8 +10,9 @@ import tomli_w
 import torch
 
 from tests.conftest import parameters
-from verisim.card import ModelCard, find_card, find_cards, read_card, sha256_of, write_model
+from verisim.card import ModelCard, read_card, sha256_of, write_model
 from verisim.errors import BadCard, NotFound, StorageFailed
+from verisim.installed import find_card, find_cards
 from verisim.networks.weights import weights_of
 
 

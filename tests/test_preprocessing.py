@@ -7,6 +7,7 @@ import pytest
 
 from tests.conftest import affine_of
 from verisim.errors import TooLarge, UnsupportedVolume
+from verisim.normalization import Normalization
 from verisim.preprocessing import Preprocessing
 from verisim.volume import Volume
 
@@ -15,9 +16,9 @@ TO_1_MM = Preprocessing()
 
 def test_each_channel_gets_mean_0_and_standard_deviation_1(a_volume: Volume) -> None:
     both = a_volume.new(np.stack([a_volume.array, 1000 + 7 * a_volume.array**2]))
-    prepared = TO_1_MM(both)
+    prepared = Preprocessing("RAS", a_volume.spacing_mm)(both)
     assert prepared.array.dtype == np.float32
-    assert prepared.array.shape == (2, 12, 15, 16)
+    assert prepared.array.shape == (2, *a_volume.spatial_shape)
     np.testing.assert_allclose(prepared.array.mean(axis=(1, 2, 3)), 0, atol=1e-5)
     np.testing.assert_allclose(prepared.array.std(axis=(1, 2, 3)), 1, atol=1e-5)
 
@@ -48,13 +49,15 @@ def test_a_flipped_or_permuted_volume_is_prepared_alike(
 
 
 def test_orientation_and_spacing_are_those_that_were_asked_for(a_volume: Volume) -> None:
-    prepared = Preprocessing("PSR", (2.0, 1.0, 0.5))(a_volume)
+    box = a_volume.reoriented("PSR").extent_mm  # of a whole number of voxels
+    spacing = (box[0] / 7, box[1] / 13, box[2] / 31)
+    prepared = Preprocessing("PSR", spacing)(a_volume)
     assert prepared.orientation == "PSR"
-    assert prepared.spacing_mm == pytest.approx((2.0, 1.0, 0.5))
+    assert prepared.spacing_mm == pytest.approx(spacing)
 
 
 def test_without_normalization_the_intensities_stay(a_volume: Volume) -> None:
-    kept = Preprocessing("RAS", a_volume.spacing_mm, "none")(a_volume)
+    kept = Preprocessing("RAS", a_volume.spacing_mm, (Normalization("none"),))(a_volume)
     np.testing.assert_array_equal(kept.array[0], a_volume.array)
 
 

@@ -26,7 +26,7 @@ from lib.sessions import SafeSessions
 from lib.strategies import RandomCase, UncertainCase
 from lib.train import FineTuning
 from verisim import __version__
-from verisim.card import SHIPPED_MODELS, unknown_model
+from verisim.installed import SHIPPED_MODELS, unknown_model
 
 
 class Verisim(MONAILabelApp):

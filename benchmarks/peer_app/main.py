@@ -21,7 +21,7 @@ from monailabel.interfaces.app import MONAILabelApp
 from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 from monailabel.tasks.infer.basic_infer import BasicInferTask
 
-from verisim.card import SHIPPED_MODELS, find_card
+from verisim.installed import SHIPPED_MODELS, find_card
 
 Data = dict[str, Any] | None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -19,15 +19,15 @@ from torch import Tensor, nn
 from verisim.errors import BadCard, NotFound
 from verisim.files import Color
 from verisim.files.atomic import make_folder, replacing
+from verisim.networks.averaged import Average
 from verisim.networks.unet import UNet
 from verisim.networks.weights import fill
 from verisim.preprocessing import Preprocessing
 
+Configuration = Literal["2d", "3d_fullres", "3d_lowres", "3d_cascade_fullres"]
+
 NUMBERS = re.compile(r"\[\n\s*((?:[-+.\w]+,\s*)+)\]")
 """A list of numbers over several lines: a person reads it better on one."""
-
-SHIPPED_MODELS = Path(__file__).parent / "models"
-"""The folder of the models that come with the package."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,16 @@ class ModelCard:
         preprocessing: To the network's world.
         patch_size: Spatial shape that the network sees at once.
         network: The network's arguments.
+        configuration: Which of a plan's networks it is, in nnU-Net's words.
+        members: Networks of this shape in the weights' file, whose logits are averaged.
+        mirrored_axes: Axes of the network's world along which training mirrored its patches.
+        mirroring: Whether the answer averages over mirror images unless asked otherwise.
         keep_largest: Labels of which only the largest connected component is kept.
+        keep_largest_foreground: Whether, before, only the largest component of all labels is.
+        ensemble: Names of models that answer together in place of this card's network; then
+            there are no weights.
+        previous: Name of the model of low resolution whose label map this one is given as
+            further channels, one a label; empty unless it is the second stage of a cascade.
         sha256: Of the weights' file; empty while untrained.
         training: Where its knowledge comes from.
         figures: Measured on the validation split, e.g. "dice.val.anterior".
@@ -96,7 +105,14 @@ class ModelCard:
     network: UNet
     version: int = 1
     kind: Literal["segmentation"] = "segmentation"
+    configuration: Configuration = "3d_fullres"
+    members: int = 1
+    mirrored_axes: tuple[int, ...] = ()
+    mirroring: bool = False
     keep_largest: tuple[str, ...] = ()
+    keep_largest_foreground: bool = False
+    ensemble: tuple[str, ...] = ()
+    previous: str = ""
     sha256: str = ""
     training: TrainingRecord | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
@@ -135,6 +151,11 @@ class ModelCard:
         return len(self.labels) + 1
 
     @property
+    def inputs(self) -> int:
+        """Channels that the network sees: those of the volume, and the labels of a cascade."""
+        return len(self.channels) + (len(self.labels) if self.previous else 0)
+
+    @property
     def title(self) -> str:
         """Name and version, as people quote it."""
         return f"{self.name} v{self.version}"
@@ -150,8 +171,11 @@ class ModelCard:
         return self.folder / f"{self.name}-v{self.version}.toml"
 
     def build(self, deep_supervision: bool = False) -> nn.Module:
-        """The network without trained weights."""
-        return self.network.build(len(self.channels), self.classes, deep_supervision)
+        """The network without trained weights; of several members, their average."""
+        if self.members == 1:
+            return self.network.build(self.inputs, self.classes, deep_supervision)
+        single = replace(self, members=1)
+        return Average(single.build() for _ in range(self.members))
 
     def load(self) -> nn.Module:
         """The network with its trained weights, ready to predict.
@@ -213,43 +237,6 @@ def write_model(card: ModelCard, weights: Mapping[str, Tensor], folder: Path) ->
     with replacing(complete.card_path) as temporary:
         temporary.write_text(_toml(complete), encoding="utf-8")
     return complete
-
-
-def find_cards(*folders: Path) -> dict[str, ModelCard]:
-    """The newest version of every model in some folders; a later folder wins a tie."""
-    return {name: read_card(path) for name, path in _newest(folders).items()}
-
-
-def find_card(name: str, *folders: Path) -> ModelCard:
-    """The newest version of one model; a broken card of another does not matter.
-
-    Raises:
-        NotFound: No folder holds it; the message lists those that exist.
-    """
-    newest = _newest(folders)
-    if name not in newest:
-        raise unknown_model(name, newest)
-    return read_card(newest[name])
-
-
-def unknown_model(name: str, known: Iterable[str]) -> NotFound:
-    """The error that lists the models that exist."""
-    return NotFound(
-        f"There is no model named {name!r}.",
-        f"Choose one of: {', '.join(sorted(known)) or 'none installed'}.",
-    )
-
-
-def _newest(folders: Iterable[Path]) -> dict[str, Path]:
-    """The card's file of each model, by the names of the files alone."""
-    found: dict[str, tuple[int, Path]] = {}
-    for path in (p for folder in folders for p in folder.glob("*.toml")):
-        if (parts := re.fullmatch(r"(.+)-v(\d+)\.toml", path.name)) is None:
-            continue
-        name, version = parts.group(1), int(parts.group(2))
-        if name not in found or version >= found[name][0]:
-            found[name] = version, path
-    return {name: path for name, (_, path) in found.items()}
 
 
 def sha256_of(path: Path) -> str:

@@ -15,8 +15,8 @@ import torch
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from verisim.card import SHIPPED_MODELS, find_cards
 from verisim.errors import BadCard
+from verisim.installed import SHIPPED_MODELS, find_cards
 from verisim.patches import has_bfloat16
 
 PACKAGES = (

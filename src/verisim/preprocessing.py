@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated
 
 import numpy as np
 import psutil
+from pydantic import BeforeValidator
+from scipy import ndimage
 
-from verisim.errors import TooLarge, UnsupportedVolume
+from verisim.errors import TooLarge, UnsupportedVolume, WrongChannels
+from verisim.normalization import Z_SCORE, Mask, Normalization
+from verisim.resampling import resample, slice_axis
 from verisim.volume import Array, Volume, millimetres
 
 BYTES_PER_VOXEL = 40
 """Memory that segmentation needs per voxel: input, probabilities, weights, copies (measured)."""
 
 
+def _named(said: object) -> object:
+    """Cards of the first models say "z-score" for every channel."""
+    return ({"kind": said},) if isinstance(said, str) else said
+
+
 @dataclass(frozen=True)
 class Preprocessing:
-    """Turn, resample and normalize a volume so that the network finds what it was trained on.
+    """Turn, crop, normalize and resample a volume so that the network finds what it learned from.
 
     Args:
-        orientation: Where the axes shall point.
-        spacing_mm: Voxel size the network expects.
-        normalization: "z-score": each channel to mean 0 and standard deviation 1 (Isensee 2021).
+        orientation: Where the axes shall point; empty to leave them as they are stored.
+        spacing_mm: Voxel size the network expects; 0 leaves an axis as it is.
+        normalization: One for each channel, or one for all.
+        crop: Whether to cut away the border where every channel is zero.
+        order: Of the spline that resamples intensities: 1 linear, 3 cubic.
     """
 
     orientation: str = "RAS"
     spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    normalization: Literal["z-score", "none"] = "z-score"
+    normalization: Annotated[tuple[Normalization, ...], BeforeValidator(_named)] = (Z_SCORE,)
+    crop: bool = False
+    order: int = 1
 
     def __call__(self, volume: Volume) -> Volume:
         """The volume as (C, X, Y, Z) float32 in the network's orientation and spacing.
@@ -36,17 +49,47 @@ class Preprocessing:
             UnsupportedVolume: The volume holds NaN or infinite voxels, or a channel is constant.
             TooLarge: The resampled volume would not fit into memory.
         """
-        turned = volume.reoriented(self.orientation)
+        turned = volume.reoriented(self.orientation or volume.orientation)
         self._check_fits(turned)
-        channels = turned.array if turned.array.ndim == 4 else turned.array[np.newaxis]
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
-            floats = turned.new(channels.astype(np.float32))
-        check_finite(floats.array)
-        resampled = floats.resampled(self.spacing_mm)
-        return resampled.apply(_z_score) if self.normalization == "z-score" else resampled
+        floats = _single_precision(turned)
+        cropped = floats.cropped(nonzero_box(floats)) if self.crop else floats
+        return self._resampled(self._normalized(cropped))
+
+    def box(self, turned: Volume) -> tuple[slice, slice, slice]:
+        """The part of a turned volume that the network sees."""
+        return nonzero_box(turned) if self.crop else whole_box(turned)
+
+    def spacing_of(self, volume: Volume) -> tuple[float, float, float]:
+        """The voxel size that a volume is resampled to, with its own where none is prescribed."""
+        x, y, z = (
+            wanted or own for wanted, own in zip(self.spacing_mm, volume.spacing_mm, strict=True)
+        )
+        return x, y, z
+
+    def _normalized(self, volume: Volume) -> Volume:
+        steps = self.normalization
+        if len(steps) == 1:
+            steps = steps * volume.channels
+        if len(steps) != volume.channels:
+            raise WrongChannels(
+                f"The volume has {volume.channels} channel(s), the model wants {len(steps)}.",
+                "Send the channels that the model was trained on, in this order.",
+            )
+        mask = _nonzero(volume.array) if any(step.masked for step in steps) else None
+        channels = enumerate(zip(steps, volume.array, strict=True))
+        return volume.new(
+            np.stack([step(channel, mask, number) for number, (step, channel) in channels])
+        )
+
+    def _resampled(self, volume: Volume) -> Volume:
+        spacing = self.spacing_of(volume)
+        affine, shape = volume.grid_at(spacing)
+        slices = slice_axis(volume.spacing_mm, spacing)
+        channels = [resample(channel, shape, self.order, slices) for channel in volume.array]
+        return volume.new(np.stack(channels), affine)
 
     def _check_fits(self, turned: Volume) -> None:
-        voxels = float(np.prod(np.divide(turned.extent_mm, self.spacing_mm)))
+        voxels = float(np.prod(np.divide(turned.extent_mm, self.spacing_of(turned))))
         needed = max(voxels, float(np.prod(turned.spatial_shape))) * BYTES_PER_VOXEL
         free = psutil.virtual_memory().available
         if needed > free:
@@ -56,6 +99,21 @@ class Preprocessing:
                 f"{free / 2**30:.1f} GiB are free.",
                 "Crop it to the anatomy of interest, or check the spacing in its header.",
             )
+
+
+def nonzero_box(volume: Volume) -> tuple[slice, slice, slice]:
+    """The smallest box around all that is not zero in some channel; everything if all is zero."""
+    array = volume.array if volume.array.ndim == 4 else volume.array[np.newaxis]
+    seen = np.any(array != 0, axis=0)
+    found = ndimage.find_objects(seen.view(np.int8), 1)
+    x, y, z = found[0] if found and found[0] else whole_box(volume)
+    return x, y, z
+
+
+def whole_box(volume: Volume) -> tuple[slice, slice, slice]:
+    """All voxels."""
+    x, y, z = (slice(0, n) for n in volume.spatial_shape)
+    return x, y, z
 
 
 def check_finite(array: Array) -> None:
@@ -72,20 +130,15 @@ def check_finite(array: Array) -> None:
         )
 
 
-def _z_score(array: Array) -> Array:
-    """Each channel to mean 0 and standard deviation 1."""
-    _check_not_constant(array)
-    mean = array.mean(axis=(1, 2, 3), keepdims=True, dtype=np.float64)
-    std = array.std(axis=(1, 2, 3), keepdims=True, dtype=np.float64)
-    scored: Array = ((array - mean) / std).astype(np.float32)
-    return scored
+def _single_precision(volume: Volume) -> Volume:
+    channels = volume.array if volume.array.ndim == 4 else volume.array[np.newaxis]
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
+        floats = volume.new(channels.astype(np.float32))
+    check_finite(floats.array)
+    return floats
 
 
-def _check_not_constant(array: Array) -> None:
-    for number, channel in enumerate(array):
-        if channel.min() == channel.max():
-            raise UnsupportedVolume(
-                f"Channel {number} has the value {channel.min():g} in every voxel: there is "
-                "nothing to see.",
-                "Send the volume itself; this may be an empty or masked-out copy.",
-            )
+def _nonzero(array: Array) -> Mask:
+    """Where some channel is not zero, without holes."""
+    filled: Mask = ndimage.binary_fill_holes(np.any(array != 0, axis=0))
+    return filled

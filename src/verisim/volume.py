@@ -120,13 +120,21 @@ class Volume:
 
     def resampled(self, spacing_mm: tuple[float, float, float]) -> Self:
         """The volume at another spacing, over the same box of the patient."""
-        ratio = np.divide(spacing_mm, self.spacing_mm)
-        shape = np.maximum(1, np.round(self.spatial_shape / ratio)).astype(int)
+        return self._on_grid(*self.grid_at(spacing_mm))
+
+    def grid_at(
+        self, spacing_mm: tuple[float, float, float]
+    ) -> tuple[npt.NDArray[np.float64], tuple[int, int, int]]:
+        """Affine and shape of the voxels that fill the same box at another spacing.
+
+        The box holds a whole number of voxels, so the spacing is met as nearly as that allows.
+        """
+        wanted = np.multiply(self.spatial_shape, np.divide(self.spacing_mm, spacing_mm))
+        x, y, z = (max(1, round(n)) for n in wanted)
+        ratio = np.divide(self.spatial_shape, (x, y, z))
         step = np.diag([*ratio, 1.0])
-        # the boxes share their centre, so rounding the shape shifts nothing
-        step[:3, 3] = (np.array(self.spatial_shape) - 1 - ratio * (shape - 1)) / 2
-        x, y, z = (int(n) for n in shape)
-        return self._on_grid(self.affine @ step, (x, y, z))
+        step[:3, 3] = ratio / 2 - 0.5  # the corners of the box stay where they are
+        return self.affine @ step, (x, y, z)
 
     def resampled_like(self, other: Volume) -> Self:
         """The volume on the voxels of another."""

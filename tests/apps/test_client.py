@@ -15,7 +15,7 @@ from monailabel.client import MONAILabelClient
 from tests.apps.running import Server, running
 from tests.apps.studies import SIDE, a_labelled_pair
 from verisim import files
-from verisim.card import find_card
+from verisim.installed import find_card
 from verisim.volume import Volume
 
 pytestmark = [  # the client leaves its sockets and files to the garbage collector

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command, Run, in_a_process, listing
-from verisim.card import find_card
+from verisim.installed import find_card
 from verisim.networks.unet import UNet
 
 Train = Callable[..., Run]

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from verisim.card import SHIPPED_MODELS, find_card
 from verisim.files import read, read_label_map
+from verisim.installed import SHIPPED_MODELS, find_card
 from verisim.metrics import compare
 from verisim.segmentation import NetworkSegmenter
 

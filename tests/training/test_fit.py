@@ -12,9 +12,10 @@ import torch
 
 from tests.conftest import affine_of
 from tests.training.tiny_run import a_ball
-from verisim.card import ModelCard, find_card, read_card
+from verisim.card import ModelCard, read_card
 from verisim.dataset import Dataset, open_dataset
 from verisim.errors import BadDataset, Cancelled, WrongChannels
+from verisim.installed import find_card
 from verisim.networks.weights import weights_of
 from verisim.segmentation import NetworkSegmenter
 from verisim.training.fit import Fit

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from verisim.card import ModelCard, find_cards, unknown_model
+from verisim.card import ModelCard
+from verisim.installed import find_cards, unknown_model
 
 
 class Models:

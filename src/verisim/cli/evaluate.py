@@ -34,10 +34,10 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Segment every case of a split and compare with the truth, with intervals over subjects."""
-    from verisim.card import SHIPPED_MODELS, find_card
     from verisim.dataset import open_dataset
     from verisim.devices import choose
     from verisim.evaluation import evaluate as run
+    from verisim.installed import SHIPPED_MODELS, find_card
     from verisim.questions import check_place
     from verisim.segmentation import NetworkSegmenter
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def models(models: Models = USER_MODELS, as_json: AsJson = False) -> None:
     """List the installed models with labels, training data and measured figures."""
-    from verisim.card import SHIPPED_MODELS, find_cards
+    from verisim.installed import SHIPPED_MODELS, find_cards
 
     cards = sorted(find_cards(SHIPPED_MODELS, models).values(), key=lambda card: card.name)
     tables: list[RenderableType] = [_table(card) for card in cards]

@@ -52,9 +52,9 @@ def segment(
     The suffix of the output chooses the format: .nii.gz, .nii, .nrrd, .seg.nrrd (names and
     colours for 3D Slicer), or .dcm (DICOM SEG, for a DICOM input).
     """
-    from verisim.card import SHIPPED_MODELS, find_card
     from verisim.cases import segment_cases
     from verisim.devices import choose
+    from verisim.installed import SHIPPED_MODELS, find_card
     from verisim.questions import Wish, plan_questions
     from verisim.segmentation import NetworkSegmenter
 

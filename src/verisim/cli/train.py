@@ -52,9 +52,9 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a U-Net on labelled cases; a run that was stopped goes on where it was."""
-    from verisim.card import SHIPPED_MODELS, find_card
     from verisim.dataset import open_dataset
     from verisim.devices import choose
+    from verisim.installed import SHIPPED_MODELS, find_card
     from verisim.training.fit import Fit
     from verisim.training.loop import Schedule
 
@@ -93,7 +93,7 @@ def _planned(dataset: Dataset, name: str, description: str, models: Path) -> Mod
     """An untrained card for the data set, as the next version of its name."""
     from dataclasses import replace
 
-    from verisim.card import SHIPPED_MODELS, find_cards
+    from verisim.installed import SHIPPED_MODELS, find_cards
     from verisim.planning import plan
 
     present = find_cards(SHIPPED_MODELS, models).get(name)

@@ -1,11 +1,12 @@
-"""The U-Net of nnU-Net, of the very class that nnU-Net v2 uses: weights can be exchanged."""
+"""The U-Nets of nnU-Net, of the very classes that nnU-Net v2 uses: weights can be exchanged."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
-from dynamic_network_architectures.architectures.unet import PlainConvUNet
+from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
 from torch import nn
 
 from verisim.errors import BadCard
@@ -15,19 +16,27 @@ Triple = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class UNet:
-    """What makes one U-Net different from another (Ronneberger 2015; Isensee 2021).
+    """What makes one U-Net different from another (Ronneberger 2015; Isensee 2021, 2024).
+
+    A network for slices is one whose kernels and strides are 1 along the slice axis.
 
     Args:
         features: Feature maps of each stage, finest first.
         strides: Voxel step of each stage; the first is (1, 1, 1).
         kernel_sizes: Convolution kernel of each stage.
-        convolutions: Convolutions of each stage, on the way down and up.
+        convolutions: On the way down: convolutions of each stage, or residual blocks; one number
+            is meant for every stage.
+        decoder_convolutions: Convolutions of each stage on the way up, coarsest first; there is
+            one stage less; one number is meant for every stage.
+        residual: Whether the way down is made of residual blocks (nnU-Net's ResEnc presets).
     """
 
     features: tuple[int, ...]
     strides: tuple[Triple, ...]
     kernel_sizes: tuple[Triple, ...]
-    convolutions: int = 2
+    convolutions: int | tuple[int, ...] = 2
+    decoder_convolutions: int | tuple[int, ...] = 2
+    residual: bool = False
 
     def __post_init__(self) -> None:
         if not len(self.features) == len(self.strides) == len(self.kernel_sizes) > 1:
@@ -36,29 +45,53 @@ class UNet:
                 f"and {len(self.kernel_sizes)} kernel sizes.",
                 "Give each stage its features, stride and kernel size; two stages at least.",
             )
+        if len(self.encoder_depths) != self.stages or len(self.decoder_depths) != self.stages - 1:
+            raise BadCard(
+                f"A U-Net of {self.stages} stages cannot have {self.convolutions} convolutions on "
+                f"the way down and {self.decoder_convolutions} on the way up.",
+                "Give one number for each stage, and one less on the way up; or one for all.",
+            )
+
+    @property
+    def stages(self) -> int:
+        """Resolutions."""
+        return len(self.features)
+
+    @property
+    def encoder_depths(self) -> tuple[int, ...]:
+        """Convolutions or residual blocks of each stage on the way down."""
+        return _each(self.convolutions, self.stages)
+
+    @property
+    def decoder_depths(self) -> tuple[int, ...]:
+        """Convolutions of each stage on the way up."""
+        return _each(self.decoder_convolutions, self.stages - 1)
 
     def build(self, channels: int, classes: int, deep_supervision: bool = False) -> nn.Module:
         """The network: (B, channels, X, Y, Z) to (B, classes, X, Y, Z) logits.
 
         With deep supervision it returns a list, the finest logits first, one per decoder stage.
         """
-        stages = len(self.features)
-        network: nn.Module = PlainConvUNet(
+        depths: dict[str, Any] = {
+            "n_blocks_per_stage" if self.residual else "n_conv_per_stage": self.encoder_depths,
+            "n_conv_per_stage_decoder": self.decoder_depths,
+        }
+        architecture = ResidualEncoderUNet if self.residual else PlainConvUNet
+        network: nn.Module = architecture(
             input_channels=channels,
-            n_stages=stages,
+            n_stages=self.stages,
             features_per_stage=list(self.features),
             conv_op=nn.Conv3d,
             kernel_sizes=[list(kernel) for kernel in self.kernel_sizes],
             strides=[list(stride) for stride in self.strides],
-            n_conv_per_stage=[self.convolutions] * stages,
             num_classes=classes,
-            n_conv_per_stage_decoder=[self.convolutions] * (stages - 1),
             conv_bias=True,
             norm_op=nn.InstanceNorm3d,
             norm_op_kwargs={"eps": 1e-5, "affine": True},
             nonlin=nn.LeakyReLU,
             nonlin_kwargs={"inplace": True},
             deep_supervision=deep_supervision,
+            **depths,
         )
         return network
 
@@ -67,3 +100,7 @@ class UNet:
         """A patch must be a multiple of this along each axis."""
         x, y, z = (prod(axis) for axis in zip(*self.strides, strict=True))
         return x, y, z
+
+
+def _each(depths: int | tuple[int, ...], stages: int) -> tuple[int, ...]:
+    return (depths,) * stages if isinstance(depths, int) else tuple(depths)
