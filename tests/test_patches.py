@@ -6,8 +6,17 @@ import torch
 from torch import Tensor, nn
 
 from tests.conftest import parameters
+from verisim import patches
 from verisim.errors import Cancelled
-from verisim.patches import has_bfloat16, predict, reduced_precision
+from verisim.patches import (
+    has_bfloat16,
+    importance,
+    logits_by_row,
+    number_of_patches,
+    predict,
+    reduced_precision,
+    starts,
+)
 
 PATCH_SIZES = pytest.mark.parametrize("patch", [(4, 4, 4), (8, 4, 6), (5, 3, 7), (16, 16, 16)])
 
@@ -74,31 +83,89 @@ def test_a_voxel_wise_network_sees_the_same_in_patches_of_every_size(
     np.testing.assert_allclose(predict(voxel_wise, array, patch), whole, atol=1e-5)
 
 
+@pytest.fixture
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small patches go through the network alone, as large ones do."""
+    monkeypatch.setattr(patches, "VOXELS_AT_ONCE", 1)
+
+
 @PATCH_SIZES
+@pytest.mark.usefixtures("one_by_one")
 def test_progress_hears_of_every_patch_and_ends_at_the_total(
     array: np.ndarray, patch: tuple[int, int, int]
 ) -> None:
     heard = Heard()
     predict(constant, array, patch, heard)
-    total = heard.steps[-1][1]
+    total = number_of_patches(array.shape[1:], patch)
     assert heard.steps == [(done, total) for done in range(total + 1)]
 
 
 @PATCH_SIZES
-def test_a_volume_of_many_patches_gets_fewer_and_the_same_answer(
+def test_small_patches_go_through_the_network_together(
+    array: np.ndarray, voxel_wise: nn.Module, patch: tuple[int, int, int]
+) -> None:
+    heard = Heard()
+    together = predict(voxel_wise, array, patch, heard)
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(patches, "VOXELS_AT_ONCE", 1)
+        apart = predict(voxel_wise, array, patch)
+    np.testing.assert_allclose(together, apart, atol=1e-6)
+    total = number_of_patches(array.shape[1:], patch)
+    assert heard.steps[-1] == (total, total)
+    assert len(heard.steps) == len(starts(13, patch[0])) + 1
+
+
+@PATCH_SIZES
+def test_rows_come_in_order_and_are_those_of_the_whole(
+    array: np.ndarray, voxel_wise: nn.Module, patch: tuple[int, int, int]
+) -> None:
+    blocks = list(logits_by_row(voxel_wise, array, patch))
+    assert len(blocks) == len(starts(13, patch[0]))
+    with torch.inference_mode():
+        whole = voxel_wise(torch.tensor(array)[None])[0].numpy()
+    np.testing.assert_allclose(np.concatenate(blocks, axis=1), whole, atol=1e-4)
+
+
+@PATCH_SIZES
+def test_sums_in_half_precision_and_in_a_file_differ_by_their_rounding_only(
     array: np.ndarray,
     voxel_wise: nn.Module,
     patch: tuple[int, int, int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    dense, sparse = Heard(), Heard()
-    expected = predict(voxel_wise, array, patch, dense)
-    monkeypatch.setattr("verisim.patches.MANY_PATCHES", 0)
-    np.testing.assert_allclose(predict(voxel_wise, array, patch, sparse), expected, atol=1e-5)
-    assert sparse.steps == [(done, len(sparse.steps) - 1) for done in range(len(sparse.steps))]
-    assert len(sparse.steps) < len(dense.steps) or patch == (16, 16, 16)
+    expected = predict(voxel_wise, array, patch)
+    monkeypatch.setattr(patches, "SINGLE_PRECISION_BYTES", 0)
+    np.testing.assert_allclose(predict(voxel_wise, array, patch), expected, atol=5e-3)
+
+    class NoMemory:
+        available = 0
+
+    monkeypatch.setattr(patches.psutil, "virtual_memory", NoMemory)
+    np.testing.assert_allclose(predict(voxel_wise, array, patch), expected, atol=5e-3)
 
 
+@pytest.mark.parametrize(
+    ("length", "side", "expected"),
+    [(8, 8, [0]), (5, 8, [0]), (9, 8, [0, 1]), (110, 64, [0, 23, 46]), (16, 8, [0, 4, 8])],
+)
+def test_patches_are_spread_evenly_and_half_a_patch_apart_at_most(
+    length: int, side: int, expected: list[int]
+) -> None:
+    assert starts(length, side) == expected
+
+
+def test_less_overlap_needs_fewer_patches() -> None:
+    assert len(starts(200, 40, overlap=0.25)) < len(starts(200, 40))
+    assert starts(200, 40, overlap=0.25)[-1] == 160
+
+
+def test_the_centre_of_a_patch_counts_most_and_no_voxel_nothing() -> None:
+    window = importance((16, 8, 4))
+    assert window.argmax() == np.ravel_multi_index((8, 4, 2), (16, 8, 4))
+    assert window.min() > 0
+
+
+@pytest.mark.usefixtures("one_by_one")
 def test_whoever_cancels_is_obeyed_between_two_patches(array: np.ndarray) -> None:
     heard = Heard(cancel_at=3)
     with pytest.raises(Cancelled):

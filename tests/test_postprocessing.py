@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import affine_of
-from verisim.postprocessing import keep_largest, label_map_like
+from verisim.postprocessing import Labelling, keep_largest, softmax
 from verisim.volume import LabelMap, Volume
 
 LABELS = {"anterior": 1, "posterior": 2}
@@ -17,23 +17,43 @@ def probabilities() -> Volume:
     return Volume(np.moveaxis(drawn, -1, 0), affine_of((1.0, 1.5, 2.0), degrees=10))
 
 
-def test_on_the_same_grid_the_label_map_is_the_most_probable_class(probabilities: Volume) -> None:
-    label_map, highest = label_map_like(probabilities, probabilities, LABELS)
-    np.testing.assert_array_equal(label_map.array, probabilities.array.argmax(axis=0))
-    np.testing.assert_array_equal(highest, probabilities.array.max(axis=0))
-    assert label_map.array.dtype == np.uint8
-    assert label_map.labels == LABELS
+WHOLE = (slice(None),) * 3
 
 
-def test_on_another_grid_the_answer_is_that_of_the_resampled_probabilities(
-    probabilities: Volume,
+@pytest.mark.parametrize("rows", [1, 3, 10])
+def test_the_label_map_is_the_most_probable_class_of_each_voxel(
+    probabilities: Volume, rows: int
 ) -> None:
-    like = Volume(np.zeros((15, 14, 13)), affine_of((0.7, 0.9, 1.0), (1.0, 1.0, 1.0), degrees=25))
-    label_map, highest = label_map_like(probabilities, like, LABELS)
-    resampled = probabilities.resampled_like(like).array
-    np.testing.assert_array_equal(label_map.array, resampled.argmax(axis=0))
-    np.testing.assert_array_equal(highest, resampled.max(axis=0))
-    assert label_map.shares_grid(like)
+    labelling = Labelling(probabilities, WHOLE, LABELS)
+    for k in range(0, 10, rows):
+        labelling.fill(probabilities.array[:, k : k + rows].copy())
+    winner, highest = probabilities.array.argmax(axis=0), probabilities.array.max(axis=0)
+    np.testing.assert_array_equal(labelling.label_map.array, winner)
+    assert labelling.certainty == pytest.approx(highest[winner > 0].mean())
+    assert labelling.label_map.array.dtype == np.uint8
+    assert labelling.label_map.labels == LABELS
+    assert labelling.label_map.shares_grid(probabilities)
+
+
+def test_outside_the_box_is_background(probabilities: Volume) -> None:
+    box = (slice(2, 6), slice(1, 9), slice(3, 8))
+    labelling = Labelling(probabilities, box, LABELS)
+    inside = probabilities.array[(slice(None), *box)].copy()
+    labelling.fill(inside)
+    label_map = labelling.label_map.array.copy()
+    np.testing.assert_array_equal(label_map[box], inside.argmax(axis=0))
+    label_map[box] = 0
+    assert not label_map.any()
+
+
+def test_where_nothing_was_found_there_is_no_certainty(probabilities: Volume) -> None:
+    assert Labelling(probabilities, WHOLE, LABELS).certainty == 0
+
+
+def test_probabilities_sum_to_1() -> None:
+    logits = np.random.default_rng(0).normal(size=(3, 4, 5, 6)).astype(np.float32)
+    np.testing.assert_allclose(softmax(logits).sum(axis=0), 1, atol=1e-6)
+    np.testing.assert_array_equal(softmax(logits).argmax(axis=0), logits.argmax(axis=0))
 
 
 @pytest.fixture
@@ -65,3 +85,10 @@ def test_without_names_nothing_is_removed(scattered: LabelMap) -> None:
 def test_an_absent_label_stays_absent(scattered: LabelMap) -> None:
     empty = scattered.apply(np.zeros_like)
     assert keep_largest(empty, ("anterior",)).array.sum() == 0
+
+
+def test_of_all_labels_together_the_largest_component_is_kept(scattered: LabelMap) -> None:
+    touching = scattered.array.copy()
+    touching[5, 5, 5] = 2  # shares only a corner with the large anterior part
+    kept = keep_largest(scattered.new(touching), (), foreground=True)
+    assert (kept.binary("anterior").sum(), kept.binary("posterior").sum()) == (64, 1)

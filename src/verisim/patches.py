@@ -1,12 +1,17 @@
-"""A network sees a patch at a time; a Gaussian window joins what it saw."""
+"""A network sees a patch at a time; a Gaussian window joins what it saw, row by row."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from itertools import pairwise, product
 from math import ceil, prod
 
+import numpy as np
+import psutil
 import torch
-from monai.inferers import SlidingWindowInferer
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from verisim.progress import SILENT, Progress
@@ -16,54 +21,91 @@ OVERLAP = 0.5
 """Share of a patch that its neighbour repeats (nnU-Net's step of one half)."""
 
 SPARSE_OVERLAP = 0.25
-"""The same (MONAI's own default) for volumes of many patches: a third of the time."""
+"""The same where there are very many patches of anatomy that the network never saw."""
 
 MANY_PATCHES = 1000
-"""More patches than this lie sparsely; volumes like the training data never have so many."""
+"""More patches than this are very many."""
+
+PEAK = 10.0
+"""Weight of a patch's centre: the smallest weights then still differ in half precision."""
+
+SMALLEST_HALF = PEAK / 1000
+"""Smaller weights would leave too few digits of a sum in half precision."""
+
+SINGLE_PRECISION_BYTES = 2**30
+"""Sums up to this size are kept in single precision, larger ones in half precision."""
+
+VOXELS_AT_ONCE = 2**17
+"""Small patches, e.g. slices, go through the network together up to this many voxels."""
+
+Network = Callable[[Tensor], Tensor]
 
 
 def predict(
-    network: Callable[[Tensor], Tensor],
+    network: Network,
     array: Array,
     patch_size: Sequence[int],
     progress: Progress = SILENT,
     device: torch.device | str = "cpu",
 ) -> Array:
-    """Class probabilities of a preprocessed volume by sliding window with Gaussian weights.
+    """Class probabilities of a small preprocessed volume, all in memory; see `logits_by_row`.
+
+    Returns:
+        Probabilities (K, X, Y, Z), which sum to 1 over K.
+    """
+    blocks = list(logits_by_row(network, array, patch_size, progress, device))
+    probabilities: Array = torch.softmax(torch.from_numpy(np.concatenate(blocks, 1)), 0).numpy()
+    return probabilities
+
+
+def logits_by_row(
+    network: Network,
+    array: Array,
+    patch_size: Sequence[int],
+    progress: Progress = SILENT,
+    device: torch.device | str = "cpu",
+    overlap: float = OVERLAP,
+) -> Iterator[Array]:
+    """Logits of a preprocessed volume by sliding window with Gaussian weights (Isensee 2021).
+
+    Rows along X are given away as soon as no later patch can reach them, so memory never holds
+    more of them than one patch is wide.
 
     Args:
         network: (B, C, X, Y, Z) patches to logits (B, K, X, Y, Z).
         array: (C, X, Y, Z).
         patch_size: Spatial shape of a patch.
         progress: Hears of every patch.
-        device: Where the network lives; the joined probabilities stay on the CPU.
+        device: Where the network lives; what is joined stays on the CPU.
+        overlap: Share of a patch that its neighbour repeats.
 
-    Returns:
-        Probabilities (K, X, Y, Z), which sum to 1 over K.
+    Yields:
+        Logits (K, n, Y, Z) of the next n rows.
     """
-    overlap = overlap_of(array.shape[1:], patch_size)
-    total = _patches(array.shape[1:], patch_size, overlap)
-    done = 0
+    padded, inner = _padded(array, patch_size)
+    sides = zip(padded.shape[1:], patch_size, strict=True)
+    xs, ys, zs = (starts(length, side, overlap) for length, side in sides)
+    watched = _watched(network, progress, len(xs) * len(ys) * len(zs), device)
+    joined = _Joined(padded.shape[1:], patch_size)
+    for x, following in pairwise([*xs, xs[-1] + patch_size[0]]):
+        for boxes in _groups([_box((x, y, z), patch_size) for y, z in product(ys, zs)]):
+            patches = np.stack([padded[(slice(None), *box)] for box in boxes])
+            joined.add(boxes, watched(torch.from_numpy(patches)))
+        rows = joined.take(following - x)
+        seen = slice(max(inner[0].start - x, 0), max(inner[0].stop - x, 0))
+        if (block := rows[:, seen, inner[1], inner[2]]).shape[1]:
+            yield block.numpy()
 
-    def watched(patch: Tensor) -> Tensor:
-        nonlocal done
-        progress.advance(done, total, "patches")
-        done += len(patch)
-        with reduced_precision(device):
-            return network(patch).float()
 
-    window = SlidingWindowInferer(
-        roi_size=tuple(patch_size),
-        overlap=overlap,
-        mode="gaussian",
-        sw_device=device,
-        device="cpu",
-    )
-    with torch.inference_mode():
-        logits = window(torch.tensor(array)[None], watched)
-        probabilities: Array = torch.softmax(logits[0], dim=0).numpy()
-    progress.advance(total, total, "patches")
-    return probabilities
+def starts(length: int, side: int, overlap: float = OVERLAP) -> list[int]:
+    """Where patches begin along an axis: evenly spread, overlapping at least that much."""
+    steps = max(0, ceil((length - side) / (side * (1 - overlap))))
+    return [round((length - side) * k / steps) for k in range(steps + 1)] if steps else [0]
+
+
+def number_of_patches(shape: Sequence[int], patch_size: Sequence[int]) -> int:
+    """How many patches cover a volume (X, Y, Z)."""
+    return prod(len(starts(n, side)) for n, side in zip(shape, patch_size, strict=True))
 
 
 def reduced_precision(device: torch.device | str) -> torch.autocast:
@@ -82,15 +124,100 @@ def has_bfloat16(kind: str) -> bool:
     return kind == "cpu" and supported is not None and bool(supported())
 
 
-def overlap_of(spatial_shape: Sequence[int], patch_size: Sequence[int]) -> float:
-    """How much neighbouring patches share: half, or less where the volume has very many."""
-    many = _patches(spatial_shape, patch_size, OVERLAP) > MANY_PATCHES
-    return SPARSE_OVERLAP if many else OVERLAP
+@lru_cache(maxsize=8)
+def importance(patch_size: tuple[int, ...]) -> Tensor:
+    """Weight of each voxel of a patch: a Gaussian of an eighth of the patch, nowhere zero."""
+    point = np.zeros(patch_size)
+    point[tuple(side // 2 for side in patch_size)] = 1
+    window = gaussian_filter(point, [side / 8 for side in patch_size], mode="constant")
+    weights = torch.from_numpy(window * (PEAK / window.max())).half()
+    # where half precision has nothing left, the smallest weight that it has
+    return torch.where(weights == 0, weights[weights > 0].min(), weights).float()
 
 
-def _patches(spatial_shape: Sequence[int], patch_size: Sequence[int], overlap: float) -> int:
-    steps = [
-        1 if n <= p else ceil((n - p) / max(1, int(p * (1 - overlap)))) + 1
-        for n, p in zip(spatial_shape, patch_size, strict=True)
-    ]
-    return prod(steps)
+class _Joined:
+    """Weighted sums over the rows that patches still reach.
+
+    Args:
+        shape: Of the whole volume (X, Y, Z).
+        patch_size: Rows kept, and the window.
+    """
+
+    def __init__(self, shape: Sequence[int], patch_size: Sequence[int]) -> None:
+        self._shape = (patch_size[0], *shape[1:])
+        self._window = importance(tuple(patch_size))
+        self._weights = torch.zeros(self._shape)
+        self._sums: Tensor | None = None
+        self._first = 0
+
+    def add(self, boxes: Sequence[tuple[slice, ...]], logits: Tensor) -> None:
+        """Add the answers (B, K, x, y, z) of patches that lie in these boxes."""
+        if self._sums is None:
+            self._sums = _zeros((logits.shape[1], *self._shape))
+            if self._sums.dtype == torch.half:
+                self._window = self._window.clamp(min=SMALLEST_HALF)
+        for (rows, *across), answer in zip(boxes, logits, strict=True):
+            place = (slice(rows.start - self._first, rows.stop - self._first), *across)
+            self._sums[(slice(None), *place)] += (answer * self._window).to(self._sums.dtype)
+            self._weights[place] += self._window
+
+    def take(self, count: int) -> Tensor:
+        """The next rows (K, count, Y, Z), which no later patch reaches."""
+        assert self._sums is not None, "rows are taken after patches were added"
+        rows = self._sums[:, :count].float() / self._weights[:count]
+        for sums, axis in ((self._sums, 1), (self._weights, 0)):
+            kept = sums.shape[axis] - count
+            sums.narrow(axis, 0, kept).copy_(sums.narrow(axis, count, kept).clone())
+            sums.narrow(axis, kept, count).zero_()
+        self._first += count
+        return rows
+
+
+def _zeros(shape: Sequence[int]) -> Tensor:
+    """Room for sums: in single precision, else in half precision, else in a file."""
+    if 4 * prod(shape) <= SINGLE_PRECISION_BYTES:
+        return torch.zeros(tuple(shape))
+    if 2 * prod(shape) <= psutil.virtual_memory().available // 2:
+        return torch.zeros(tuple(shape), dtype=torch.half)
+    with tempfile.TemporaryFile() as file:  # has no name, so nothing of it can be left behind
+        return torch.from_numpy(np.memmap(file, np.float16, "w+", shape=tuple(shape)))
+
+
+def _watched(
+    network: Network, progress: Progress, total: int, device: torch.device | str
+) -> Network:
+    """The network in reduced precision on its device, telling of each patch."""
+    done = 0
+
+    def ask(patches: Tensor) -> Tensor:
+        nonlocal done
+        progress.advance(done, total, "patches")
+        near = patches.to(device, memory_format=torch.channels_last_3d)
+        with torch.inference_mode(), reduced_precision(device):
+            logits = network(near).float().cpu()
+        done += len(patches)
+        if done == total:
+            progress.advance(total, total, "patches")
+        return logits
+
+    return ask
+
+
+def _padded(array: Array, patch_size: Sequence[int]) -> tuple[Array, tuple[slice, ...]]:
+    """The array with zeros around it, at least as large as a patch, and where it lies in there."""
+    missing = [max(0, side - n) for n, side in zip(array.shape[1:], patch_size, strict=True)]
+    before = [m // 2 for m in missing]
+    padding = [(0, 0), *((b, m - b) for b, m in zip(before, missing, strict=True))]
+    padded = np.pad(array, padding) if any(missing) else array
+    inner = tuple(slice(b, b + n) for b, n in zip(before, array.shape[1:], strict=True))
+    return padded, inner
+
+
+def _box(start: Sequence[int], patch_size: Sequence[int]) -> tuple[slice, ...]:
+    return tuple(slice(s, s + side) for s, side in zip(start, patch_size, strict=True))
+
+
+def _groups(boxes: Sequence[tuple[slice, ...]]) -> Iterator[Sequence[tuple[slice, ...]]]:
+    """Patches that go through the network together: one, or several small ones."""
+    count = max(1, VOXELS_AT_ONCE // prod(side.stop - side.start for side in boxes[0]))
+    return (boxes[k : k + count] for k in range(0, len(boxes), count))

@@ -1,45 +1,87 @@
-"""From probabilities to the label map on the input's own voxels."""
+"""From logits to the label map on the input's own voxels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from monai.transforms import KeepLargestConnectedComponent
+import numpy.typing as npt
+import torch
+from scipy import ndimage
 
 from verisim.volume import Array, LabelMap, Volume
 
 
-def label_map_like(
-    probabilities: Volume, like: Volume, labels: Mapping[str, int]
-) -> tuple[LabelMap, Array]:
-    """The most probable class of each voxel of `like`, and how probable it is.
-
-    One class is resampled at a time, so a large volume never holds all of them.
+class Labelling:
+    """A label map that is filled row by row; what nobody fills is background.
 
     Args:
-        probabilities: (K, X, Y, Z), background first.
-        like: The volume that was asked about.
+        like: Its voxels.
+        box: The part of them that is filled.
         labels: Name to value.
-
-    Returns:
-        The label map, and the probability (X, Y, Z) of the class that won.
     """
-    winner = np.zeros(like.spatial_shape, np.min_scalar_type(len(labels)))
-    highest = np.full(like.spatial_shape, -1.0, np.float32)
-    for value, channel in enumerate(probabilities.array):
-        resampled = probabilities.new(channel).resampled_like(like).array
-        better = resampled > highest
-        winner[better] = value
-        highest[better] = resampled[better]
-    return LabelMap(winner, like.affine, labels), highest
+
+    def __init__(
+        self, like: Volume, box: tuple[slice, slice, slice], labels: Mapping[str, int]
+    ) -> None:
+        self._array = np.zeros(like.spatial_shape, np.min_scalar_type(len(labels)))
+        self._affine = like.affine
+        self._labels = labels
+        self._open = self._array[box]
+        self._filled = 0
+        self._voxels = 0
+        self._certainty = 0.0
+
+    def fill(self, probabilities: Array) -> None:
+        """The most probable class of the next rows (K, n, Y, Z), background first."""
+        highest, winner = torch.from_numpy(probabilities).max(dim=0)
+        rows = slice(self._filled, self._filled + winner.shape[0])
+        self._open[rows] = winner.numpy()
+        self._filled = rows.stop
+        found = winner > 0
+        self._voxels += int(found.sum())
+        self._certainty += float(highest[found].sum(dtype=torch.float64))
+
+    @property
+    def label_map(self) -> LabelMap:
+        """All rows."""
+        return LabelMap(self._array, self._affine, self._labels)
+
+    @property
+    def certainty(self) -> float:
+        """Mean probability of the chosen label over the foreground; 0 without any."""
+        return self._certainty / self._voxels if self._voxels else 0.0
 
 
-def keep_largest(label_map: LabelMap, names: tuple[str, ...]) -> LabelMap:
-    """Remove all but the largest connected component of some labels."""
-    if not names:
-        return label_map
-    values = [label_map.labels[name] for name in names]
-    kept = KeepLargestConnectedComponent(applied_labels=values, is_onehot=False)
-    cleaned = np.asarray(kept(label_map.array[np.newaxis].copy())[0])
-    return label_map.new(cleaned.astype(label_map.array.dtype))
+def softmax(logits: Array) -> Array:
+    """Probabilities (K, …) of logits (K, …)."""
+    probabilities: Array = torch.softmax(torch.from_numpy(logits), dim=0).numpy()
+    return probabilities
+
+
+def keep_largest(label_map: LabelMap, names: Sequence[str], foreground: bool = False) -> LabelMap:
+    """Remove all but the largest connected component of some labels (Isensee 2021).
+
+    Args:
+        label_map: With the labels.
+        names: Labels to clean, each by itself.
+        foreground: Whether, before, only the largest component of all labels together is kept.
+    """
+    array = label_map.array.copy()
+    if foreground:
+        array[~_largest(array > 0)] = 0
+    for name in names:
+        found = array == label_map.labels[name]
+        array[found & ~_largest(found)] = 0
+    return label_map.new(array)
+
+
+def _largest(found: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The largest component; voxels that share only a corner belong together."""
+    parts, count = ndimage.label(found, np.ones((3, 3, 3)))
+    if count < 2:
+        return found
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    kept: npt.NDArray[np.bool_] = parts == sizes.argmax()
+    return kept

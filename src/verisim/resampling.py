@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from math import prod
 
 import numpy as np
 from scipy import ndimage
@@ -11,6 +12,9 @@ from verisim.volume import Array
 
 ANISOTROPIC = 3.0
 """Slices this much farther apart than the voxels within them are not blended (Isensee 2021)."""
+
+VOXELS_AT_ONCE = 2**23
+"""Rows are resampled by as many voxels: 32 MiB in single precision."""
 
 
 def slice_axis(*spacings_mm: Sequence[float]) -> int | None:
@@ -44,40 +48,79 @@ def resample(array: Array, shape: Sequence[int], order: int, slices: int | None 
     within = list(shape)
     within[slices] = array.shape[slices]
     blended = _clipped(_spline(array, within, order), array, slices, order)
-    return np.take(blended, nearest(array.shape[slices], shape[slices]), axis=slices)
+    return np.take(blended, _nearest(array.shape[slices], shape[slices]), axis=slices)
 
 
-def rows(block: Array, first: int, whole: int, wanted: range, total: int) -> Array:
-    """Some rows of a linear resampling along the first axis, from a block of the rows.
+def linear_by_row(
+    blocks: Iterable[Array], whole: int, shape: Sequence[int], slices: int | None = None
+) -> Iterator[Array]:
+    """A linear resampling over the same box, of an array that arrives in blocks of rows.
 
     Args:
-        block: (n, …), the rows `first`, `first` + 1, … of the array.
-        first: Index of the block's first row.
-        whole: How many rows the array has.
-        wanted: Which rows of the result.
-        total: How many rows the result has.
+        blocks: (K, n, Y, Z), the next n rows of all.
+        whole: How many rows they are together.
+        shape: The new (X, Y, Z).
+        slices: Axis along which the nearest slice is taken, see `slice_axis`.
+
+    Yields:
+        The next rows of the result, (K, m, *shape[1:]), each as soon as it can be made.
     """
-    low, high, weight = neighbours(whole, total)
-    index = np.arange(wanted.start, wanted.stop)
-    share = weight[index].astype(np.float32).reshape(-1, *(1,) * (block.ndim - 1))
-    below, above = block[low[index] - first], block[high[index] - first]
-    blended: Array = below + share * (above - below)
-    return blended
+    low, high, share = _neighbours(whole, shape[0], slices == 0)
+    held: Array | None = None
+    first = made = 0  # index of the first row that is held, and of the first one still to make
+    for block in blocks:
+        for piece in _pieces(block, shape):
+            across = _linear(_linear(piece, 2, shape[1], slices == 1), 3, shape[2], slices == 2)
+            held = across if held is None else np.concatenate([held, across], 1)
+            ready = int(np.searchsorted(high, first + held.shape[1]))
+            if ready > made:
+                wanted = slice(made, ready)
+                yield _blend(held, low[wanted] - first, high[wanted] - first, share[wanted], 1)
+                made = ready
+                needed = int(low[made]) if made < shape[0] else whole
+                drop = min(needed - first, held.shape[1])
+                held, first = held[:, drop:], first + drop
 
 
-def neighbours(whole: int, total: int) -> tuple[Array, Array, Array]:
-    """For each of `total` rows over the box of `whole` rows: the rows around it, and its place.
+def _pieces(block: Array, shape: Sequence[int]) -> Iterator[Array]:
+    """A block in fewer rows at a time, so that what is made of them stays small."""
+    voxels = block.shape[0] * max(prod(block.shape[2:]), prod(shape[1:]))
+    count = max(1, VOXELS_AT_ONCE // voxels)
+    return (block[:, k : k + count] for k in range(0, block.shape[1], count))
+
+
+def _linear(array: Array, axis: int, total: int, nearest: bool) -> Array:
+    """`total` voxels along one axis, over the same box."""
+    if array.shape[axis] == total:
+        return array
+    return _blend(array, *_neighbours(array.shape[axis], total, nearest), axis)
+
+
+def _blend(array: Array, low: Array, high: Array, share: Array, axis: int) -> Array:
+    below = np.take(array, low, axis)
+    if not share.any():
+        return below
+    weight = share.astype(np.float32).reshape(-1, *(1,) * (array.ndim - axis - 1))
+    below += weight * (np.take(array, high, axis) - below)
+    return below
+
+
+def _neighbours(whole: int, total: int, nearest: bool) -> tuple[Array, Array, Array]:
+    """For each of `total` voxels over the box of `whole`: the two around it.
 
     Returns:
-        Index of the row below and above, and how far towards the one above, 0..1.
+        Index of the one below and of the one above, and how far towards that it lies, 0..1.
     """
+    if nearest:
+        index = _nearest(whole, total)
+        return index, index, np.zeros(total)
     place = np.clip((np.arange(total) + 0.5) * whole / total - 0.5, 0, whole - 1)
     low = np.floor(place).astype(int)
     return low, np.minimum(low + 1, whole - 1), place - low
 
 
-def nearest(whole: int, total: int) -> Array:
-    """For each of `total` rows over the box of `whole` rows the nearest of these."""
+def _nearest(whole: int, total: int) -> Array:
+    """For each of `total` voxels over the box of `whole` the nearest of these."""
     place = (np.arange(total) + 0.5) * whole / total - 0.5
     # halves go up, as in scipy's map_coordinates, which nnU-Net calls
     index: Array = np.clip(np.floor(place + 0.5).astype(int), 0, whole - 1)

@@ -13,10 +13,18 @@ import torch
 
 from verisim.card import ModelCard
 from verisim.errors import TooLarge, WrongChannels
-from verisim.patches import predict
-from verisim.postprocessing import keep_largest, label_map_like
+from verisim.networks.averaged import Mirrored
+from verisim.patches import (
+    MANY_PATCHES,
+    OVERLAP,
+    SPARSE_OVERLAP,
+    logits_by_row,
+    number_of_patches,
+)
+from verisim.postprocessing import Labelling, keep_largest, softmax
 from verisim.progress import SILENT, Progress
-from verisim.volume import LabelMap, Volume, millimetres
+from verisim.resampling import linear_by_row, slice_axis
+from verisim.volume import Array, LabelMap, Volume, millimetres
 
 UNLIKE_FACTOR = 1.5
 """A box this much larger or smaller than any in the training data is reported as unlike it."""
@@ -58,22 +66,28 @@ class Segmenter(Protocol):
 
 @dataclass(frozen=True)
 class NetworkSegmenter:
-    """One network, applied by sliding window.
+    """The networks of one card, applied by sliding window.
 
     Args:
         card: The model.
         device: Where to compute, e.g. "cpu" or "cuda:0".
+        mirroring: Whether to average over mirror images; None as the card says.
+        previous: The first stage of a cascade.
         network: Loaded from the card.
     """
 
     card: ModelCard
     device: str = "cpu"
+    mirroring: bool | None = None
+    previous: Segmenter | None = None
     network: torch.nn.Module = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         network = self.card.load().to(self.device)
         network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch leaves it out of its overloads
-        object.__setattr__(self, "network", network)
+        wanted = self.card.mirroring if self.mirroring is None else self.mirroring
+        axes = self.card.mirrored_axes if wanted else ()
+        object.__setattr__(self, "network", Mirrored(network, axes) if axes else network)
 
     def __call__(self, volume: Volume, progress: Progress = SILENT) -> Segmentation:
         """Segment one volume.
@@ -87,38 +101,100 @@ class NetworkSegmenter:
             UnsupportedVolume: NaN or infinite voxels.
             TooLarge: The volume does not fit into memory.
         """
-        self._check_channels(volume)
-        with _within_memory(volume, self.device):
-            return self._segment(volume, progress)
+        check_channels(self.card, volume)
+        with within_memory(volume, self.device):
+            clock = Clock()
+            seen = self.look(volume, progress)
+            clock.lap("preprocessing")
+            labelling = Labelling(seen.turned, seen.box, self.card.labels)
+            for probabilities in self.probabilities(seen, progress):
+                labelling.fill(probabilities)
+            clock.lap("network")
+            return finished(self.card, labelling, volume, clock, seen.warnings)
 
-    def _segment(self, volume: Volume, progress: Progress) -> Segmentation:
-        clock = _Clock()
-        prepared = self.card.preprocessing(volume)
-        clock.lap("preprocessing")
-        probabilities = predict(
-            self.network, prepared.array, self.card.patch_size, progress, self.device
+    def look(self, volume: Volume, progress: Progress = SILENT) -> Seen:
+        """The volume as the network sees it; in a cascade after the first stage has answered."""
+        turned = volume.reoriented(self.card.preprocessing.orientation or volume.orientation)
+        prepared = self.card.preprocessing(turned)
+        if self.previous is not None:
+            prepared = _with_labels(prepared, self.previous(volume, progress).label_map)
+        box = self.card.preprocessing.box(turned)
+        return Seen(turned, box, prepared, unlike_training(self.card, prepared))
+
+    def probabilities(self, seen: Seen, progress: Progress = SILENT) -> Iterator[Array]:
+        """Probabilities (K, n, Y, Z) on the voxels of the box, the next n rows along X at a time.
+
+        Memory never holds all classes of all voxels.
+        """
+        shape, size = seen.prepared.spatial_shape, self.card.patch_size
+        sparse = bool(seen.warnings) and number_of_patches(shape, size) > MANY_PATCHES
+        blocks = logits_by_row(
+            self.network,
+            seen.prepared.array,
+            size,
+            progress,
+            self.device,
+            SPARSE_OVERLAP if sparse else OVERLAP,
         )
-        clock.lap("network")
-        label_map, certainty = self._answer(prepared.new(probabilities), volume)
-        clock.lap("postprocessing")
-        warnings = (*unlike_training(self.card, prepared), *_nothing_found(label_map))
-        return Segmentation(label_map, certainty, clock.laps, warnings)
+        slices = slice_axis(seen.prepared.spacing_mm, seen.turned.spacing_mm)
+        wanted = [side.stop - side.start for side in seen.box]
+        return (softmax(logits) for logits in linear_by_row(blocks, shape[0], wanted, slices))
 
-    def _answer(self, probabilities: Volume, volume: Volume) -> tuple[LabelMap, float]:
-        label_map, highest = label_map_like(probabilities, volume, self.card.labels)
-        label_map = keep_largest(label_map, self.card.keep_largest)
-        foreground = label_map.array > 0
-        certainty = float(highest[foreground].mean()) if foreground.any() else 0.0
-        return label_map, round(certainty, 4)
 
-    def _check_channels(self, volume: Volume) -> None:
-        wanted = len(self.card.channels)
-        if volume.channels != wanted:
-            raise WrongChannels(
-                f"The volume has {volume.channels} channel(s), {self.card.title} wants {wanted}: "
-                f"{', '.join(self.card.channels)}.",
-                "Send the channels that the model was trained on, in this order.",
-            )
+@dataclass(frozen=True)
+class Seen:
+    """A question as a network sees it.
+
+    Args:
+        turned: The volume with the network's axes.
+        box: The part of it that is looked at.
+        prepared: That part, preprocessed.
+        warnings: What is odd about it.
+    """
+
+    turned: Volume
+    box: tuple[slice, slice, slice]
+    prepared: Volume
+    warnings: tuple[str, ...]
+
+
+def finished(
+    card: ModelCard,
+    labelling: Labelling,
+    volume: Volume,
+    clock: Clock,
+    warnings: tuple[str, ...],
+) -> Segmentation:
+    """The answer on the voxels of the question, cleaned as the card says."""
+    label_map = keep_largest(labelling.label_map, card.keep_largest, card.keep_largest_foreground)
+    label_map = label_map.reoriented(volume.orientation)
+    # turning back may move the affine by rounding: the place is that of the question
+    label_map = label_map.new(label_map.array, volume.affine)
+    clock.lap("postprocessing")
+    certainty = round(labelling.certainty, 4)
+    return Segmentation(label_map, certainty, clock.laps, (*warnings, *_nothing_found(label_map)))
+
+
+def check_channels(card: ModelCard, volume: Volume) -> None:
+    """Refuse a volume with other channels than a model learned from.
+
+    Raises:
+        WrongChannels: Says which channels are wanted.
+    """
+    wanted = len(card.channels)
+    if volume.channels != wanted:
+        raise WrongChannels(
+            f"The volume has {volume.channels} channel(s), {card.title} wants {wanted}: "
+            f"{', '.join(card.channels)}.",
+            "Send the channels that the model was trained on, in this order.",
+        )
+
+
+def _with_labels(prepared: Volume, label_map: LabelMap) -> Volume:
+    """The channels of a volume, and one more for each label: 1 inside, 0 outside."""
+    placed = label_map.resampled_like(prepared)
+    inside = [placed.binary(name).astype(np.float32) for name in placed.labels]
+    return prepared.new(np.concatenate([prepared.array, np.stack(inside)]))
 
 
 def unlike_training(card: ModelCard, prepared: Volume) -> tuple[str, ...]:
@@ -138,7 +214,12 @@ def unlike_training(card: ModelCard, prepared: Volume) -> tuple[str, ...]:
 
 
 @contextmanager
-def _within_memory(volume: Volume, device: str) -> Iterator[None]:
+def within_memory(volume: Volume, device: str) -> Iterator[None]:
+    """Says in words that people understand that a volume does not fit.
+
+    Raises:
+        TooLarge: Memory ran out.
+    """
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -165,12 +246,15 @@ def _nothing_found(label_map: LabelMap) -> tuple[str, ...]:
     return (f"Nothing was found of: {', '.join(absent)}.",) if absent else ()
 
 
-class _Clock:
+class Clock:
+    """Wall time of each stage."""
+
     def __init__(self) -> None:
         self.laps: dict[str, float] = {}
         self._since = time.perf_counter()
 
     def lap(self, name: str) -> None:
+        """Ends a stage."""
         now = time.perf_counter()
         self.laps[name] = round(now - self._since, 4)
         self._since = now

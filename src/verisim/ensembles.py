@@ -1,0 +1,142 @@
+"""Models that answer together, and the segmenter that a card asks for."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from verisim.card import ModelCard
+from verisim.errors import BadCard
+from verisim.installed import find_card
+from verisim.postprocessing import Labelling
+from verisim.progress import SILENT, Progress
+from verisim.segmentation import (
+    Clock,
+    NetworkSegmenter,
+    Seen,
+    Segmentation,
+    Segmenter,
+    check_channels,
+    finished,
+    within_memory,
+)
+from verisim.volume import Array, Volume
+
+ROWS_AT_ONCE = 8
+"""Rows of the averaged probabilities that are read back together."""
+
+
+@dataclass(frozen=True)
+class EnsembleSegmenter:
+    """Models of different networks whose probabilities are averaged (Isensee 2021).
+
+    Args:
+        card: Names the models; its labels are theirs.
+        members: One segmenter each.
+    """
+
+    card: ModelCard
+    members: tuple[NetworkSegmenter, ...]
+
+    def __call__(self, volume: Volume, progress: Progress = SILENT) -> Segmentation:
+        """Segment one volume; see `NetworkSegmenter`."""
+        check_channels(self.card, volume)
+        with within_memory(volume, self.members[0].device), tempfile.TemporaryFile() as file:
+            clock = Clock()
+            turned = volume.reoriented(self.card.preprocessing.orientation or volume.orientation)
+            shape = (self.card.classes, *turned.spatial_shape)
+            # in a file without a name: memory never holds all classes of all voxels
+            total = np.memmap(file, np.float16, "w+", shape=shape)
+            warnings: list[str] = []
+            for k, member in enumerate(self.members):
+                part = _Part(progress, k, len(self.members))
+                seen = member.look(volume, part)
+                self._add(total, member, seen, part)
+                warnings += [w for w in seen.warnings if w not in warnings]
+            clock.lap("network")
+            return finished(
+                self.card, self._labelling(total, turned), volume, clock, tuple(warnings)
+            )
+
+    def _add(self, total: Array, member: NetworkSegmenter, seen: Seen, progress: Progress) -> None:
+        """Add one model's share; where it does not look, it says background."""
+        share = 1 / len(self.members)
+        total[0] += np.float16(share)
+        inside = total[(slice(None), *seen.box)]
+        inside[0] -= np.float16(share)
+        row = 0
+        for probabilities in member.probabilities(seen, progress):
+            following = row + probabilities.shape[1]
+            inside[:, row:following] += (probabilities * share).astype(np.float16)
+            row = following
+
+    def _labelling(self, total: Array, turned: Volume) -> Labelling:
+        x, y, z = (slice(0, n) for n in turned.spatial_shape)
+        labelling = Labelling(turned, (x, y, z), self.card.labels)
+        for row in range(0, turned.spatial_shape[0], ROWS_AT_ONCE):
+            labelling.fill(total[:, row : row + ROWS_AT_ONCE].astype(np.float32))
+        return labelling
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The progress of one model as a part of the progress of all."""
+
+    whole: Progress
+    index: int
+    count: int
+
+    def advance(self, done: int, total: int, message: str = "") -> None:
+        said = f"model {self.index + 1} of {self.count}, {message} {done}/{total}"
+        self.whole.advance(self.index * total + done, self.count * total, said)
+
+
+def segmenter_of(
+    card: ModelCard,
+    device: str = "cpu",
+    mirroring: bool | None = None,
+    folders: Sequence[Path] = (),
+) -> Segmenter:
+    """The segmenter that a card asks for: its own networks, a cascade, or several models.
+
+    Args:
+        card: The model.
+        device: Where to compute.
+        mirroring: Whether to average over mirror images; None as the card says.
+        folders: Where the models lie that the card names, besides its own folder.
+
+    Raises:
+        NotFound: A model that the card names is not installed.
+        BadCard: The models of an ensemble do not fit together.
+    """
+
+    def named(name: str) -> NetworkSegmenter:
+        return _single(find_card(name, *folders, card.folder))
+
+    def _single(one: ModelCard) -> NetworkSegmenter:
+        previous = named(one.previous) if one.previous else None
+        return NetworkSegmenter(one, device, mirroring, previous)
+
+    if not card.ensemble:
+        return _single(card)
+    members = tuple(named(name) for name in card.ensemble)
+    _check_fit(card, members)
+    return EnsembleSegmenter(card, members)
+
+
+def _check_fit(card: ModelCard, members: Sequence[NetworkSegmenter]) -> None:
+    for member in members:
+        same = (
+            dict(member.card.labels) == dict(card.labels)
+            and member.card.channels == card.channels
+            and member.card.preprocessing.orientation == card.preprocessing.orientation
+        )
+        if not same:
+            raise BadCard(
+                f"{member.card.title} has other labels, channels or axes than {card.title}.",
+                "Make ensembles of models that were trained on the same data set.",
+            )
