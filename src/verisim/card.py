@@ -233,10 +233,14 @@ def write_model(card: ModelCard, weights: Mapping[str, Tensor], folder: Path) ->
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     with replacing(placed.weights_path) as temporary:
         temporary.write_bytes(save(tensors, metadata={"card": _toml(placed)}))
-    complete = replace(placed, sha256=sha256_of(placed.weights_path))
-    with replacing(complete.card_path) as temporary:
-        temporary.write_text(_toml(complete), encoding="utf-8")
-    return complete
+    return write_card(replace(placed, sha256=sha256_of(placed.weights_path)))
+
+
+def write_card(card: ModelCard) -> ModelCard:
+    """Write a card again, beside the weights that are in its folder."""
+    with replacing(card.card_path) as temporary:
+        temporary.write_text(_toml(card), encoding="utf-8")
+    return card
 
 
 def sha256_of(path: Path) -> str:

@@ -10,7 +10,18 @@ from types import FrameType
 import typer
 
 from verisim import __version__
-from verisim.cli import data, doctor, evaluate, models, segment, serve, train
+from verisim.cli import (
+    data,
+    doctor,
+    ensemble,
+    evaluate,
+    exchange,
+    models,
+    plan,
+    segment,
+    serve,
+    train,
+)
 from verisim.cli.terminal import Terminal
 from verisim.errors import VerisimError
 
@@ -27,9 +38,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(segment.segment)
+app.command()(plan.plan)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
+app.command()(ensemble.ensemble)
 app.command()(models.models)
+app.command()(exchange.import_nnunet)
+app.command()(exchange.export_nnunet)
 app.command()(serve.serve)
 app.command()(doctor.doctor)
 app.add_typer(data.app, name="data")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from verisim.cli.options import USER_MODELS, AsJson, Device, Models, SubjectPattern
+from verisim.cli.options import USER_MODELS, AsJson, Device, Mirror, Models, SubjectPattern
 from verisim.cli.terminal import COUNT, Terminal
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def evaluate(
     ] = None,
     tolerance_mm: Annotated[float, typer.Option(min=0, help="Of the surface Dice.")] = 1.0,
     subject_pattern: SubjectPattern = "",
+    mirror: Mirror = None,
     device: Device = "auto",
     models: Models = USER_MODELS,
     as_json: AsJson = False,
@@ -36,10 +37,10 @@ def evaluate(
     """Segment every case of a split and compare with the truth, with intervals over subjects."""
     from verisim.dataset import open_dataset
     from verisim.devices import choose
+    from verisim.ensembles import segmenter_of
     from verisim.evaluation import evaluate as run
     from verisim.installed import SHIPPED_MODELS, find_card
     from verisim.questions import check_place
-    from verisim.segmentation import NetworkSegmenter
 
     terminal = Terminal(as_json)
     card = find_card(model, SHIPPED_MODELS, models)
@@ -47,7 +48,7 @@ def evaluate(
         opened = open_dataset(dataset, subject_pattern)
     if output is not None:
         check_place(output)
-    segmenter = NetworkSegmenter(card, choose(device))
+    segmenter = segmenter_of(card, choose(device), mirror, (SHIPPED_MODELS, models))
     with terminal.progress("evaluate", COUNT) as progress:
         evaluation = run(segmenter, opened, split, tolerance_mm, progress)
     for warning in (*evaluation.warnings, *_of_cases(evaluation)):

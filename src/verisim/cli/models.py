@@ -45,6 +45,8 @@ def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
         yield "licence of the data", record.licence
     if card.figures:
         yield "measured", ", ".join(f"{name} {value:g}" for name, value in card.figures.items())
+    if card.members > 1 or card.ensemble:
+        yield "made of", ", ".join(card.ensemble) or f"{card.members} networks"
     if card.seconds_per_volume:
         yield "seconds per volume", f"{card.seconds_per_volume:g}"
     yield "weights", str(card.weights_path)

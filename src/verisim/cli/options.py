@@ -17,6 +17,13 @@ Models = Annotated[
         help="Folder of your own models; those that come with the package are always there.",
     ),
 ]
+Mirror = Annotated[
+    bool | None,
+    typer.Option(
+        "--mirror/--no-mirror",
+        help="Average over mirror images: slower, a little better. [as the model's card says]",
+    ),
+]
 SubjectPattern = Annotated[
     str,
     typer.Option(

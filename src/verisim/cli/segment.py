@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from verisim.cli.options import DEFAULT_MODEL, USER_MODELS, AsJson, Device, Models
+from verisim.cli.options import DEFAULT_MODEL, USER_MODELS, AsJson, Device, Mirror, Models
 from verisim.cli.terminal import Terminal
 from verisim.errors import SeveralSeries
 
@@ -43,6 +43,7 @@ def segment(
     skip_existing: Annotated[
         bool, typer.Option(help="In a folder of cases, keep label maps that exist already.")
     ] = False,
+    mirror: Mirror = None,
     device: Device = "auto",
     models: Models = USER_MODELS,
     as_json: AsJson = False,
@@ -54,15 +55,15 @@ def segment(
     """
     from verisim.cases import segment_cases
     from verisim.devices import choose
+    from verisim.ensembles import segmenter_of
     from verisim.installed import SHIPPED_MODELS, find_card
     from verisim.questions import Wish, plan_questions
-    from verisim.segmentation import NetworkSegmenter
 
     terminal = Terminal(as_json)
     card = find_card(model, SHIPPED_MODELS, models)
     wish = Wish(output, suffix, series or None, picture)
     questions = plan_questions(inputs, wish, len(card.channels))
-    segmenter = NetworkSegmenter(card, choose(device))
+    segmenter = segmenter_of(card, choose(device), mirror, (SHIPPED_MODELS, models))
     try:
         with warnings.catch_warnings(), terminal.progress("segment") as progress:
             # what the person must know is in the answer, not between its lines
