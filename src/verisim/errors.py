@@ -9,7 +9,10 @@ VerisimError
 │   ├── SeveralSeries       the folder holds more than one series: which one?
 │   ├── WrongChannels       the model wants another number of channels
 │   ├── BadDataset          images, labels or splits that contradict each other
-│   └── BadCard             a model card or weights that contradict each other
+│   ├── BadCard             a model card or weights that contradict each other
+│   ├── BadPlan             a plan that is incomplete or contradicts itself
+│   ├── UnsafeCheckpoint    a file of weights that wants to run code
+│   └── UnsupportedModel    a model that the other program's networks cannot express
 ├── NotFound                no such file, model, case
 ├── Conflict                the thing exists already, or is busy
 ├── TooLarge                would not fit into memory or the agreed limit
@@ -96,6 +99,24 @@ class BadCard(BadInput):
     """A model card or weights that are incomplete or contradict each other."""
 
     code = "bad_card"
+
+
+class BadPlan(BadInput):
+    """A plan that is incomplete or contradicts itself."""
+
+    code = "bad_plan"
+
+
+class UnsafeCheckpoint(BadInput):
+    """A file of weights that wants to run code when it is opened."""
+
+    code = "unsafe_checkpoint"
+
+
+class UnsupportedModel(BadInput):
+    """A model of another program that cannot be run here, or one of ours that it cannot run."""
+
+    code = "unsupported_model"
 
 
 class NotFound(VerisimError):
