@@ -10,6 +10,9 @@ from typing import Any
 from verisim.errors import BadDataset, VerisimWarning
 from verisim.files import IMAGE_SUFFIXES, stem
 
+LABEL_ENDING = "_seg"
+"""What BraTS puts behind the case's name to name its label map."""
+
 
 class DatasetWarning(VerisimWarning):
     """A data set that is not all there."""
@@ -23,11 +26,13 @@ class CaseFiles:
         name: The label's name without suffix.
         images: One file a channel.
         label: The reference label map.
+        channels: Name of each image, where no description names them.
     """
 
     name: str
     images: tuple[Path, ...]
     label: Path
+    channels: tuple[str, ...] = ("image",)
 
 
 def decathlon(folder: Path, listed: list[Any]) -> list[CaseFiles]:
@@ -90,14 +95,32 @@ def nnunet(folder: Path, channels: int) -> list[CaseFiles]:
 def undescribed(folder: Path) -> list[CaseFiles]:
     """The labelled cases of a folder without description.
 
-    Either images with `labels/final` beside them (MONAI Label), or `imagesTr` and `labelsTr` with
-    files of the same names.
+    Images with `labels/final` beside them (MONAI Label), or `imagesTr` and `labelsTr` with
+    files of the same names, or a folder for each case (BraTS).
 
     Raises:
-        BadDataset: A label without image.
+        BadDataset: A label without image, or cases of different channels.
     """
     stored = _paired(folder, folder / "labels" / "final")
-    return stored or _paired(folder / "imagesTr", folder / "labelsTr")
+    return stored or _paired(folder / "imagesTr", folder / "labelsTr") or brats(folder)
+
+
+def brats(folder: Path) -> list[CaseFiles]:
+    """The cases of BraTS' layout: `CASE/CASE_seg`, and `CASE/CASE_CHANNEL` for each channel.
+
+    Raises:
+        BadDataset: Cases of different channels.
+    """
+    volumes = [path for own in sorted(folder.glob("*/")) for path in _volumes_in(own)]
+    cases = [_with_channels(path) for path in volumes if stem(path).endswith(LABEL_ENDING)]
+    for case in cases:
+        if not case.channels or case.channels != cases[0].channels:
+            raise BadDataset(
+                f"The case {case.name} has the channels {', '.join(case.channels) or 'none'}, "
+                f"{cases[0].name} has {', '.join(cases[0].channels) or 'none'}.",
+                "Give every case the same channels, named CASE_CHANNEL beside CASE_seg.",
+            )
+    return cases
 
 
 def _paired(image_folder: Path, label_folder: Path) -> list[CaseFiles]:
@@ -110,6 +133,14 @@ def _paired(image_folder: Path, label_folder: Path) -> list[CaseFiles]:
             )
         cases.append(CaseFiles(stem(label), (images[stem(label)],), label))
     return cases
+
+
+def _with_channels(label: Path) -> CaseFiles:
+    start = stem(label).removesuffix(LABEL_ENDING) + "_"
+    volumes = [path for path in _volumes_in(label.parent) if stem(path).startswith(start)]
+    images = tuple(path for path in volumes if path != label)
+    channels = tuple(stem(path).removeprefix(start) for path in images)
+    return CaseFiles(start[:-1], images, label, channels)
 
 
 def _warn_of(absent: list[str], folder: Path) -> None:
