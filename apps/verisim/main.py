@@ -18,6 +18,7 @@ from lib.datastore import SafeDatastore
 from lib.infer import SegmentTask, infer_and_keep
 from lib.loaded import LoadedModels
 from lib.models import Models
+from lib.offered import Offered
 from lib.options import read_options
 from lib.queues import DeviceQueues
 from lib.scoring import DiceScore, score_only_when_asked
@@ -60,16 +61,22 @@ class Verisim(MONAILabelApp):
         path, expiry = settings.MONAI_LABEL_SESSION_PATH, settings.MONAI_LABEL_SESSION_EXPIRY
         return SafeSessions(path, expiry) if load else None
 
-    def init_infers(self) -> dict[str, InferTask]:
-        """One segmentation task for each model."""
-        loaded = LoadedModels(self.options.max_loaded)
+    def init_infers(self) -> Mapping[str, InferTask]:
+        """One segmentation task for each model of the moment."""
+        loaded = LoadedModels(self.options.max_loaded, self.models)
         queues = DeviceQueues(self.options.busy_seconds, self.options.max_waiting)
-        return {name: SegmentTask(name, self.models, loaded, queues) for name in self.models.names}
+        return Offered(
+            lambda: self.models.names,
+            lambda name: SegmentTask(name, self.models, loaded, queues),
+        )
 
-    def init_trainers(self) -> dict[str, TrainTask]:
-        """One fine-tuning for each model."""
+    def init_trainers(self) -> Mapping[str, TrainTask]:
+        """One fine-tuning for each model that has networks of its own."""
         folder = self.options.models
-        return {name: FineTuning(name, self.models, folder) for name in self.models.names}
+        return Offered(
+            lambda: self.models.trainable,
+            lambda name: FineTuning(name, self.models, folder),
+        )
 
     def check_training(self, model: str, params: Mapping[str, Any]) -> None:
         """Refuse a training that could not begin; see `FineTuning.check`."""

@@ -15,7 +15,7 @@ SHIPPED_MODELS = Path(__file__).parent / "models"
 
 def find_cards(*folders: Path) -> dict[str, ModelCard]:
     """The newest version of every model in some folders; a later folder wins a tie."""
-    return {name: read_card(path) for name, path in _newest(folders).items()}
+    return {name: read_card(path) for name, path in newest_paths(folders).items()}
 
 
 def find_card(name: str, *folders: Path) -> ModelCard:
@@ -24,7 +24,7 @@ def find_card(name: str, *folders: Path) -> ModelCard:
     Raises:
         NotFound: No folder holds it; the message lists those that exist.
     """
-    newest = _newest(folders)
+    newest = newest_paths(folders)
     if name not in newest:
         raise unknown_model(name, newest)
     return read_card(newest[name])
@@ -38,7 +38,7 @@ def unknown_model(name: str, known: Iterable[str]) -> NotFound:
     )
 
 
-def _newest(folders: Iterable[Path]) -> dict[str, Path]:
+def newest_paths(folders: Iterable[Path]) -> dict[str, Path]:
     """The card's file of each model, by the names of the files alone."""
     found: dict[str, tuple[int, Path]] = {}
     for path in (p for folder in folders for p in folder.glob("*.toml")):

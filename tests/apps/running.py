@@ -53,12 +53,9 @@ class Server:
     log: Path
 
 
-def a_tiny_model(
-    folder: Path, name: str = "tiny", channels: tuple[str, ...] = ("MR",)
-) -> ModelCard:
-    """An untrained U-Net of two stages, the same at every call."""
-    torch.manual_seed(0)
-    card = ModelCard(
+def a_tiny_card(name: str = "tiny", channels: tuple[str, ...] = ("MR",)) -> ModelCard:
+    """A U-Net of two stages."""
+    return ModelCard(
         name=name,
         description="Untrained, for tests.",
         channels=channels,
@@ -69,7 +66,19 @@ def a_tiny_model(
         network=UNet((4, 8), ((1, 1, 1), (2, 2, 2)), ((3, 3, 3), (3, 3, 3)), 1),
         keep_largest=("anterior",),
     )
-    return write_model(card, weights_of(card.build()), folder)
+
+
+def untrained(card: ModelCard, folder: Path, seed: int = 0) -> ModelCard:
+    """Write a model whose weights are those of a seed; an ensemble has none."""
+    torch.manual_seed(seed)
+    return write_model(card, {} if card.ensemble else weights_of(card.build()), folder)
+
+
+def a_tiny_model(
+    folder: Path, name: str = "tiny", channels: tuple[str, ...] = ("MR",)
+) -> ModelCard:
+    """An untrained U-Net of two stages, the same at every call."""
+    return untrained(a_tiny_card(name, channels), folder)
 
 
 def an_image(seed: int, shape: tuple[int, int, int] = (20, 24, 18)) -> Volume:

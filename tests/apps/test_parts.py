@@ -103,7 +103,7 @@ def test_work_that_has_begun_may_take_longer_than_the_wait() -> None:
 
 def test_a_model_is_loaded_once_and_the_longest_unused_is_let_go(tmp_path: Path) -> None:
     cards = [a_tiny_model(tmp_path, name) for name in ("a", "b", "c")]
-    loaded = LoadedModels(limit=2)
+    loaded = LoadedModels(2, Models(tmp_path))
     first = loaded.segmenter(cards[0], "cpu")
     assert loaded.segmenter(cards[0], "cpu") is first
     for card in cards[1:]:

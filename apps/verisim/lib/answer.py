@@ -13,12 +13,17 @@ from verisim.volume import LabelMap
 
 
 def answer(
-    card: ModelCard, device: str, segmentation: Segmentation, seconds: Mapping[str, float]
+    card: ModelCard,
+    device: str,
+    segmentation: Segmentation,
+    seconds: Mapping[str, float],
+    mirror: bool,
 ) -> dict[str, Any]:
     """The `params` of a reply: MONAI Label's own fields first, then ours.
 
     Args:
         seconds: Wall time of each stage.
+        mirror: Whether mirror images were averaged.
     """
     label_map = segmentation.label_map
     timed = {stage: round(duration, 4) for stage, duration in seconds.items()}
@@ -33,6 +38,7 @@ def answer(
         "warnings": list(segmentation.warnings),
         "seconds": timed,
         "device": device,
+        "mirror": mirror,
         "model": {"name": card.name, "version": card.version},
     }
 
@@ -51,8 +57,9 @@ def centroids(label_map: LabelMap) -> list[dict[str, list[int]]]:
 
 
 def _latencies(seconds: Mapping[str, float]) -> dict[str, float]:
+    prepared = seconds.get("preprocessing", 0.0)  # an ensemble counts it to its networks
     return {
-        "pre": round(seconds["reading"] + seconds["preprocessing"], 2),
+        "pre": round(seconds["reading"] + prepared, 2),
         "infer": round(seconds["network"], 2),
         "invert": 0.0,
         "post": round(seconds["postprocessing"], 2),

@@ -26,12 +26,14 @@ class SegmentAsk:
         series: SeriesInstanceUID, for a folder with more than one series; None for the only one.
         device: Where to compute.
         suffix: Format of the label map.
+        mirroring: Whether to average over mirror images; None as the model's card says.
     """
 
     image: Path
     series: str | None
     device: str
     suffix: str
+    mirroring: bool | None = None
 
 
 def segment_ask(request: Mapping[str, Any]) -> SegmentAsk:
@@ -60,6 +62,7 @@ def segment_ask(request: Mapping[str, Any]) -> SegmentAsk:
         series=_text(request, "series") or None,
         device=devices.choose(name_to_device(_device(request))),
         suffix=suffix,
+        mirroring=_truth(request, "mirror"),
     )
 
 
@@ -74,4 +77,13 @@ def _text(request: Mapping[str, Any], name: str) -> str:
     given = request.get(name) or ""
     if not isinstance(given, str):
         raise BadInput(f"The parameter {name} is {given!r}.", "Give a text.")
+    return given
+
+
+def _truth(request: Mapping[str, Any], name: str) -> bool | None:
+    given = request.get(name)
+    if given is not None and not isinstance(given, bool):
+        raise BadInput(
+            f"The parameter {name} is {given!r}.", "Give true or false, or leave it out."
+        )
     return given

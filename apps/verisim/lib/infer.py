@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from monailabel.interfaces.datastore import Datastore, DefaultLabelTag
 from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 from monailabel.utils.others.generic import device_list, remove_file
 
+from lib import mirroring
 from lib.answer import answer
 from lib.ask import SegmentAsk, segment_ask
 from lib.loaded import LoadedModels
@@ -23,7 +25,7 @@ from lib.names import check_image_id
 from lib.queues import DeviceQueues
 from verisim import files
 from verisim.card import ModelCard
-from verisim.errors import NotFound, StorageFailed
+from verisim.errors import NotFound, StorageFailed, VerisimError
 from verisim.segmentation import Segmentation
 
 
@@ -33,7 +35,7 @@ class SegmentTask(InferTask):
     Args:
         name: Of the model.
         models: Where its newest version is found.
-        loaded: Where its network stays between requests.
+        loaded: Where its networks stay between requests.
         queues: Where it waits for its device.
     """
 
@@ -46,7 +48,6 @@ class SegmentTask(InferTask):
             labels=dict(card.labels),
             dimension=3,
             description=card.description,
-            config={"device": device_list()},
         )
         self._name = name
         self._models = models
@@ -54,20 +55,37 @@ class SegmentTask(InferTask):
         self._queues = queues
 
     def info(self) -> dict[str, Any]:
-        """What `/info/` tells about the model."""
+        """What `/info/` tells about the newest version of the model."""
         card = self._models.card(self._name)
         return {
             **super().info(),
+            "labels": dict(card.labels),
+            "description": card.description,
             "version": card.version,
+            "configuration": card.configuration,
+            "members": card.members,
+            "ensemble": list(card.ensemble),
+            "previous": card.previous,
+            "mirrored_axes": mirroring.mirrored_axes(self._models.parts(card)),
+            "mirroring": self._mirrors(card),
             "channels": list(card.channels),
             "colors": {name: list(color) for name, color in card.colors.items()},
             "seconds_per_volume": card.seconds_per_volume,
             "figures": dict(card.figures),
         }
 
+    def config(self) -> dict[str, Any]:
+        """What a client may choose, with the defaults; a list is a choice."""
+        card = self._models.card(self._name)
+        return {"device": device_list(), "mirror": self._mirrors(card)}
+
     def is_valid(self) -> bool:
-        """Whether the model can be offered."""
-        return self._name in self._models.names
+        """Whether the model can be offered: it is there, and so are those that it names."""
+        try:
+            self._models.parts(self._models.card(self._name))
+        except VerisimError:
+            return False
+        return True
 
     def get_path(self, validate: bool = True) -> str | None:
         """The file of weights, for `GET /model`."""
@@ -85,11 +103,16 @@ class SegmentTask(InferTask):
         """
         ask = segment_ask(request)
         card = self._models.card(self._name)
-        return self._queues.run(ask.device, partial(self._segment, card, ask))
+        wish = mirroring.checked_wish(self._models.parts(card), ask.mirroring)
+        asked = replace(ask, mirroring=wish)
+        return self._queues.run(ask.device, partial(self._segment, card, asked))
+
+    def _mirrors(self, card: ModelCard) -> bool:
+        return mirroring.by_default(self._models.parts(card))
 
     def _segment(self, card: ModelCard, ask: SegmentAsk) -> tuple[str, dict[str, Any]]:
         start = time.perf_counter()
-        segmenter = self._loaded.segmenter(card, ask.device)
+        segmenter = self._loaded.segmenter(card, ask.device, ask.mirroring)
         loaded = time.perf_counter()
         volume = files.read(ask.image, ask.series)
         read = time.perf_counter()
@@ -99,7 +122,8 @@ class SegmentTask(InferTask):
         written = time.perf_counter()
         around = {"loading": loaded - start, "reading": read - loaded}
         seconds = {**around, **segmentation.seconds, "writing": written - segmented}
-        return str(path), answer(card, ask.device, segmentation, seconds)
+        mirrored = self._mirrors(card) if ask.mirroring is None else ask.mirroring
+        return str(path), answer(card, ask.device, segmentation, seconds, mirrored)
 
 
 def infer_and_keep(

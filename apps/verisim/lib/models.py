@@ -2,43 +2,108 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 
-from verisim.card import ModelCard
-from verisim.installed import find_cards, unknown_model
+from verisim.card import ModelCard, read_card
+from verisim.errors import VerisimError
+from verisim.installed import newest_paths, unknown_model
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What a card's file held when it was last looked into.
+
+    Args:
+        stamp: When the file was written, in nanoseconds.
+        card: What it says, or why it cannot be read.
+    """
+
+    stamp: int
+    card: ModelCard | VerisimError
 
 
 class Models:
     """The newest version of every model in some folders.
 
-    A version that a training writes while the server runs is offered from the next request on.
+    A model that is trained, imported or copied there while the server runs is offered from the
+    next request on; a card that cannot be read hides no other. Each look lists the folders, and
+    only cards that changed are read again.
     """
 
     def __init__(self, *folders: Path) -> None:
-        self._folders = folders
-        self._stamp: tuple[tuple[str, int], ...] = ()
-        self._cards: dict[str, ModelCard] = {}
+        self.folders = folders
+        self._cards: dict[Path, _Read] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of all models, sorted."""
-        return tuple(sorted(self._current()))
+        """Names of all models whose card can be read, sorted."""
+        current = self._current()
+        return tuple(sorted(n for n, card in current.items() if isinstance(card, ModelCard)))
+
+    @property
+    def trainable(self) -> tuple[str, ...]:
+        """Names of the models that have networks of their own, and no first stage, sorted."""
+        current = self._current()
+        return tuple(n for n in self.names if _stands_alone(current.get(n)))
 
     def card(self, name: str) -> ModelCard:
         """The newest version of one model.
 
         Raises:
             NotFound: No such model; the remedy lists those that exist.
+            BadCard: Its card cannot be read.
         """
         cards = self._current()
-        if name not in cards:
+        found = cards.get(name)
+        if found is None:
             raise unknown_model(name, cards)
-        return cards[name]
+        if isinstance(found, VerisimError):
+            raise type(found)(found.message, found.remedy)
+        return found
 
-    def _current(self) -> dict[str, ModelCard]:
-        paths = sorted(path for folder in self._folders for path in folder.glob("*.toml"))
-        stamp = tuple((str(path), path.stat().st_mtime_ns) for path in paths)
-        if stamp != self._stamp or not self._cards:
-            self._cards = find_cards(*self._folders)
-            self._stamp = stamp
-        return self._cards
+    def taken(self, name: str) -> bool:
+        """Whether a model has that name, be its card readable or not."""
+        return name in self._current()
+
+    def parts(self, card: ModelCard) -> tuple[ModelCard, ...]:
+        """A model and all that it needs: those of an ensemble, the first stage of a cascade.
+
+        Raises:
+            NotFound: One of them is not there.
+            BadCard: The card of one of them cannot be read.
+        """
+        found = [card]
+        for one in found:  # grows on the way
+            named = [self.card(name) for name in (*one.ensemble, one.previous) if name]
+            found += [part for part in named if part not in found]
+        return tuple(found)
+
+    def _current(self) -> dict[str, ModelCard | VerisimError]:
+        before, read = self._cards, {}
+        current: dict[str, ModelCard | VerisimError] = {}
+        for name, path in newest_paths(self.folders).items():
+            try:
+                stamp = path.stat().st_mtime_ns
+            except FileNotFoundError:
+                continue  # deleted a moment ago
+            known = before.get(path)
+            read[path] = known if known and known.stamp == stamp else _read(path, stamp)
+            current[name] = read[path].card
+        self._cards = read
+        return current
+
+
+def _stands_alone(card: ModelCard | VerisimError | None) -> bool:
+    return isinstance(card, ModelCard) and not (card.ensemble or card.previous)
+
+
+def _read(path: Path, stamp: int) -> _Read:
+    try:
+        return _Read(stamp, read_card(path))
+    except VerisimError as error:
+        logger.warning("A model is not offered: %s", error)
+        return _Read(stamp, error)
