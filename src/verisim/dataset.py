@@ -1,23 +1,23 @@
 """Cases and splits of a data set, from the layouts that people already have.
 
-Three layouts are read: the Medical Segmentation Decathlon's and nnU-Net's `dataset.json`, and the
-datastore of MONAI Label (images in a folder, `labels/final` beside them).
+Four layouts are read: the Medical Segmentation Decathlon's and nnU-Net's `dataset.json`, the
+datastore of MONAI Label (images in a folder, `labels/final` beside them), and that of BraTS (a
+folder for each case, with one file for each channel and one for the labels).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from verisim import layouts
+from verisim.description import labels_of, read_json
 from verisim.errors import BadDataset, NotFound
 from verisim.files import read, read_label_map
-from verisim.subjects import subject_of
+from verisim.subjects import FOLDS, SubjectRule, folds_of
 from verisim.volume import LabelMap, Volume
 
 VALIDATION_SHARE = 0.2
@@ -83,6 +83,19 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Fold:
+    """One part of a cross-validation.
+
+    Args:
+        training: Cases to learn from.
+        validation: Cases that are held out; no subject of theirs is in the training.
+    """
+
+    training: tuple[Case, ...]
+    validation: tuple[Case, ...]
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Cases with what is common to them.
 
@@ -125,23 +138,55 @@ class Dataset:
             )
         return cases
 
+    def folds(self, count: int = FOLDS, within: str = "train") -> tuple[Fold, ...]:
+        """Parts of a split, each of which is held out once; cases of a subject stay together.
 
-def open_dataset(folder: Path, subject_pattern: str = "") -> Dataset:
+        The folds of `splits.json` are used where all cases are asked for, else they are drawn
+        within the split, so that the other splits stay unseen (see `subjects.folds_of`).
+
+        Args:
+            count: Folds.
+            within: The split.
+
+        Raises:
+            NotFound: There is no such split.
+            BadDataset: There are fewer subjects than folds.
+        """
+        cases = self.split(within)
+        own = [self.splits.get(f"fold{k}", frozenset()) for k in range(count)]
+        if within != "all" or not all(own):
+            subjects = folds_of((case.subject for case in cases), count)
+            own = [frozenset(c.name for c in cases if c.subject in part) for part in subjects]
+        return tuple(
+            Fold(
+                training=tuple(case for case in cases if case.name not in held_out),
+                validation=tuple(case for case in cases if case.name in held_out),
+            )
+            for held_out in own
+        )
+
+
+def open_dataset(
+    folder: Path, subject_pattern: str = "", subject_table: Path | None = None
+) -> Dataset:
     """Open a folder in whichever of the known layouts it is.
 
     Args:
         folder: Holds `dataset.json`, or images with `labels/final` (MONAI Label), or `imagesTr`
-            and `labelsTr`.
+            and `labelsTr`, or a folder for each case (BraTS).
         subject_pattern: Regular expression on a case's name; its first group is the subject.
+        subject_table: CSV file with the columns case and subject; `subjects.csv` in the folder is
+            found by itself.
 
     Raises:
         BadDataset: The layout is not known, or the description contradicts the files.
     """
     if not folder.is_dir():
         raise NotFound(f"There is no folder {folder}.", "Check the path.")
+    rule = SubjectRule(subject_pattern, subject_table).within(folder)
     if (folder / "dataset.json").is_file():
-        return _described(folder, subject_pattern)
-    return _undescribed(folder, subject_pattern)
+        return _described(folder, rule)
+    return _undescribed(folder, rule)
 
 
 def split_by_subject(
@@ -163,10 +208,10 @@ def split_by_subject(
     }
 
 
-def _described(folder: Path, subject_pattern: str) -> Dataset:
-    text = _json(folder / "dataset.json")
+def _described(folder: Path, rule: SubjectRule) -> Dataset:
+    text = read_json(folder / "dataset.json")
     name = str(text.get("name", folder.name))
-    labels = _labels(text.get("labels", {}), folder)
+    labels = labels_of(text.get("labels", {}), folder)
     channels = text.get("channel_names", text.get("modality", {"0": "image"}))
     listed = text.get("training")
     found = (
@@ -174,7 +219,7 @@ def _described(folder: Path, subject_pattern: str) -> Dataset:
         if isinstance(listed, list)
         else layouts.nnunet(folder, len(channels))
     )
-    cases = tuple(_case(files, subject_pattern) for files in found)
+    cases = _cases(found, rule)
     if not cases:
         raise BadDataset(
             f"{folder} describes no labelled case that exists.", "Check dataset.json and labelsTr."
@@ -191,26 +236,27 @@ def _described(folder: Path, subject_pattern: str) -> Dataset:
     )
 
 
-def _undescribed(folder: Path, subject_pattern: str) -> Dataset:
-    cases = tuple(_case(files, subject_pattern) for files in layouts.undescribed(folder))
+def _undescribed(folder: Path, rule: SubjectRule) -> Dataset:
+    found = layouts.undescribed(folder)
+    cases = _cases(found, rule)
     if not cases:
         raise BadDataset(
             f"{folder} is no data set: it has neither dataset.json nor labels/final.",
-            "Point to a folder in the layout of the Decathlon, nnU-Net or MONAI Label.",
+            "Point to a folder in the layout of the Decathlon, nnU-Net, MONAI Label or BraTS.",
         )
     values = {v for case in cases if case.label for v in _values(case.label)}
     labels = {f"label_{value}": value for value in sorted(values)}
     splits, drawn = _splits(folder, cases)
-    return Dataset(folder.name, cases, ("image",), labels, "unknown", splits, drawn)
+    return Dataset(folder.name, cases, found[0].channels, labels, "unknown", splits, drawn)
 
 
 def _values(label: Path) -> list[int]:
     return list(read_label_map(label).labels.values())
 
 
-def _case(files: layouts.CaseFiles, subject_pattern: str) -> Case:
-    subject = subject_of(files.name, subject_pattern)
-    return Case(files.name, subject, files.images, files.label)
+def _cases(found: Sequence[layouts.CaseFiles], rule: SubjectRule) -> tuple[Case, ...]:
+    subjects = rule.subjects_of(files.name for files in found)
+    return tuple(Case(f.name, subjects[f.name], f.images, f.label) for f in found)
 
 
 def _splits(folder: Path, cases: tuple[Case, ...]) -> tuple[dict[str, frozenset[str]], bool]:
@@ -218,7 +264,7 @@ def _splits(folder: Path, cases: tuple[Case, ...]) -> tuple[dict[str, frozenset[
     path = folder / "splits.json"
     if not path.is_file():
         return split_by_subject(cases), True
-    text = _json(path)
+    text = read_json(path)
     named = {key: value for key, value in text.items() if _is_list_of_names(value)}
     for k, fold in enumerate(text.get("folds", [])):
         held_out = fold["val"] if isinstance(fold, dict) else fold
@@ -237,28 +283,3 @@ def _full_name(name: str, cases: tuple[Case, ...]) -> str:
     """Splits may list "001" for hippocampus_001."""
     ends = [case.name for case in cases if case.name == name or case.name.endswith(f"_{name}")]
     return ends[0] if ends else name
-
-
-def _labels(listed: Mapping[str, Any], folder: Path) -> dict[str, int]:
-    """Both {"1": "Anterior"} (Decathlon) and {"Anterior": 1} (nnU-Net v2), in lower case."""
-    try:
-        pairs = [
-            (str(name), int(value)) if str(value).isdigit() else (str(value), int(name))
-            for name, value in listed.items()
-        ]
-    except (TypeError, ValueError) as error:
-        raise BadDataset(
-            f"The labels {dict(listed)} of {folder / 'dataset.json'} are not name and number.",
-            'Write them as {"background": 0, "liver": 1}.',
-        ) from error
-    return {name.lower(): value for name, value in pairs if value}
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        text = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadDataset(f"{path} is no valid JSON: {error}.", "Correct the file.") from error
-    if not isinstance(text, dict):
-        raise BadDataset(f"{path} must hold one JSON object.", "Correct the file.")
-    return text

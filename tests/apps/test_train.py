@@ -25,7 +25,7 @@ from verisim.metrics import dice
 from verisim.networks.weights import weights_of
 from verisim.segmentation import NetworkSegmenter
 from verisim.training.fit import Fit
-from verisim.training.loop import Schedule
+from verisim.training.schedule import Schedule
 
 SHORT = {"max_epochs": 2, "iterations_per_epoch": 2, "val_split": 0.5, "device": "cpu"}
 BETTER = SHORT | {"learning_rate": 1e-2}

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.training.tiny_run import a_ball
-from verisim.training.batches import Example
+from verisim.training.examples import Example
 
 
 @pytest.fixture

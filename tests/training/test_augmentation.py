@@ -20,7 +20,7 @@ def pair() -> tuple[Tensor, Tensor]:
 
 
 def test_shapes_are_the_patchs_and_label_values_stay(pair: tuple[Tensor, Tensor]) -> None:
-    augmentation = Augmentation(PATCH)
+    augmentation = Augmentation(PATCH, (0,))
     for seed in range(20):
         image, label = augmentation(*pair, seed)
         assert (tuple(image.shape), tuple(label.shape)) == ((2, *PATCH), (1, *PATCH))
@@ -29,7 +29,7 @@ def test_shapes_are_the_patchs_and_label_values_stay(pair: tuple[Tensor, Tensor]
 
 
 def test_the_same_seed_changes_a_patch_the_same_way(pair: tuple[Tensor, Tensor]) -> None:
-    augmentation = Augmentation(PATCH)
+    augmentation = Augmentation(PATCH, (0,))
     for seed in range(10):
         first, again = augmentation(*pair, seed), augmentation(*pair, seed)
         assert torch.equal(first[0], again[0])
@@ -37,7 +37,7 @@ def test_the_same_seed_changes_a_patch_the_same_way(pair: tuple[Tensor, Tensor])
 
 
 def test_different_seeds_change_a_patch_differently(pair: tuple[Tensor, Tensor]) -> None:
-    augmentation = Augmentation(PATCH)
+    augmentation = Augmentation(PATCH, (0,))
     images = {augmentation(*pair, seed)[0].numpy().tobytes() for seed in range(10)}
     assert len(images) >= 8
 
@@ -45,7 +45,7 @@ def test_different_seeds_change_a_patch_differently(pair: tuple[Tensor, Tensor])
 def test_the_given_patch_is_not_changed(pair: tuple[Tensor, Tensor]) -> None:
     image, label = pair[0].clone(), pair[1].clone()
     for seed in range(10):
-        Augmentation(PATCH)(*pair, seed)
+        Augmentation(PATCH, (0,))(*pair, seed)
     assert torch.equal(pair[0], image)
     assert torch.equal(pair[1], label)
 
@@ -53,7 +53,7 @@ def test_the_given_patch_is_not_changed(pair: tuple[Tensor, Tensor]) -> None:
 def test_the_random_numbers_of_others_are_left_alone(pair: tuple[Tensor, Tensor]) -> None:
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002 - the global state is the point
     for seed in range(10):
-        Augmentation(PATCH)(*pair, seed)
+        Augmentation(PATCH, (0,))(*pair, seed)
     assert torch.equal(torch.get_rng_state(), torch_state)
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
 

@@ -6,14 +6,15 @@ import torch
 from torch import Tensor
 
 from verisim.training.augmentation import Augmentation
-from verisim.training.batches import FOREGROUND_SHARE, Batches, Example, crop
+from verisim.training.batches import FOREGROUND_SHARE, Batches, crop
+from verisim.training.examples import Example
 
 PATCH = (8, 12, 10)
 
 
 def a_source(examples: list[Example], seed: int = 0) -> Batches:
     """Three patches a batch."""
-    return Batches(examples, PATCH, 3, Augmentation(PATCH), seed)
+    return Batches(examples, 3, Augmentation(PATCH, (0,)), seed)
 
 
 def test_a_batch_has_its_shape_and_type(two_examples: list[Example]) -> None:
@@ -40,6 +41,9 @@ def test_other_seeds_and_other_steps_give_other_batches(two_examples: list[Examp
 class Centred:
     """Cuts the middle of the patch out and changes nothing."""
 
+    patch_size = (8, 8, 8)
+    drawn_size = (10, 10, 10)
+
     def __call__(self, image: Tensor, label: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         middle = [n // 2 for n in label.shape[1:]]
         box = (slice(None), *(slice(m, m + 1) for m in middle))
@@ -51,7 +55,7 @@ def test_a_third_of_the_patches_is_centred_on_a_label() -> None:
     label[20, 5, 33] = 2
     label[3, 30, 8] = 1
     example = Example(np.zeros((1, 40, 40, 40), np.float32), label)
-    centred = Batches([example], (8, 8, 8), 60, Centred(), 0)  # type: ignore[arg-type]  # a stand-in
+    centred = Batches([example], 60, Centred(), 0)  # type: ignore[arg-type]  # a stand-in
     hits = torch.cat([centred(step).label.flatten() for step in range(10)])
     for value in (1, 2):
         share = float((hits == value).float().mean())

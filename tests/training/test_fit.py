@@ -19,7 +19,8 @@ from verisim.installed import find_card
 from verisim.networks.weights import weights_of
 from verisim.segmentation import NetworkSegmenter
 from verisim.training.fit import Fit
-from verisim.training.loop import Schedule
+from verisim.training.member import Member
+from verisim.training.schedule import Schedule
 
 SHORT = Schedule(iterations=4, batch_size=1, warm_up=1, validate_every=2)
 QUICK = Schedule(
@@ -161,10 +162,8 @@ def test_fine_tuning_that_makes_it_worse_leaves_the_present_version(
     assert len(list(models.glob("*.safetensors"))) == 1
 
 
-def test_fine_tuning_starts_from_the_cards_weights(
-    dataset: Dataset, a_trained_model: ModelCard
-) -> None:
-    start = weights_of(Fit(a_trained_model, dataset, SHORT).start())
+def test_fine_tuning_starts_from_the_cards_weights(a_trained_model: ModelCard) -> None:
+    start = weights_of(Member(a_trained_model, [], [], SHORT).start())
     stored = weights_of(a_trained_model.load())
     assert start.keys() == stored.keys()
     assert all(torch.equal(start[name], stored[name]) for name in stored)

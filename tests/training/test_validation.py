@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from verisim.card import ModelCard
-from verisim.training.batches import Example
+from verisim.training.examples import Example
 from verisim.training.validation import validate
 
 

@@ -19,9 +19,11 @@ from verisim.metrics import dice
 from verisim.networks.unet import UNet
 from verisim.patches import predict
 from verisim.training.augmentation import Augmentation, seeded
-from verisim.training.batches import Batches, Example
-from verisim.training.loop import Loop, Schedule
+from verisim.training.batches import Batches
+from verisim.training.examples import Example
+from verisim.training.loop import Loop
 from verisim.training.losses import dice_cross_entropy
+from verisim.training.schedule import Schedule
 
 PATCH = (16, 16, 16)
 SCHEDULE = Schedule(iterations=24, learning_rate=1e-2, warm_up=3, validate_every=6, seed=5)
@@ -57,7 +59,7 @@ def a_loop(folder: Path, schedule: Schedule = SCHEDULE) -> Loop:
 
 def batches(schedule: Schedule = SCHEDULE) -> Batches:
     """Augmented patches of both cases."""
-    return Batches(EXAMPLES, PATCH, schedule.batch_size, Augmentation(PATCH), schedule.seed)
+    return Batches(EXAMPLES, schedule.batch_size, Augmentation(PATCH, (0,)), schedule.seed)
 
 
 def validate(network: nn.Module) -> float:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.train import TrainTask
-from monailabel.utils.others.generic import device_list, name_to_device
+from monailabel.utils.others.generic import device_list
 
 from lib.labelled import labelled_dataset
 from lib.models import Models
 from lib.train_stats import TrainStats, read_stats
 from lib.training_options import TrainingOptions
-from verisim import devices
-from verisim.errors import StorageFailed, VerisimError
+from lib.training_run import recorded
 from verisim.training.fit import Fit, Improvement
-
-logger = logging.getLogger(__name__)
-
 
 class FineTuning(TrainTask):
     """Learns from final labels; the new version replaces the present one unless it is worse.
@@ -60,9 +51,11 @@ class FineTuning(TrainTask):
 
         Raises:
             BadInput: An option is out of bounds.
+            Unavailable: This machine has no such device.
             BadDataset: Too few labelled cases, or labels that mean something else to the model.
         """
         options = TrainingOptions.asked_for(request)
+        options.chosen_device()
         labelled_dataset(datastore, self._models.card(self._name), options)
 
     def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
@@ -73,27 +66,20 @@ class FineTuning(TrainTask):
             BadDataset: Too few labelled cases, or labels that the model does not know.
         """
         options = TrainingOptions.asked_for(request)
-        _empty(self._run)
         stats = TrainStats(self._run, options.max_epochs, options.iterations_per_epoch)
-        try:
-            answer = self._answer(options, datastore, stats)
-        except VerisimError as error:
-            stats.failed(error)
-            raise
-        stats.finished(answer)
-        logger.info(answer["message"])
-        return answer
+        return recorded(stats, lambda: self._answer(options, datastore, stats))
 
     def _answer(
         self, options: TrainingOptions, datastore: Datastore, stats: TrainStats
     ) -> dict[str, Any]:
         card = self._models.card(self._name)
         dataset = labelled_dataset(datastore, card, options)
-        device = devices.choose(name_to_device(options.device))
+        device = options.chosen_device()
         fit = Fit(card, dataset, options.schedule(card), device=device)
         with sparing_a_core():
             improvement = fit.improve(self._run, self._folder, stats)
-        (self._run / "checkpoint.pt").unlink()
+        for checkpoint in self._run.rglob("checkpoint.pt"):
+            checkpoint.unlink()
         return {
             "model": self._name,
             "version": improvement.card.version,
@@ -104,17 +90,6 @@ class FineTuning(TrainTask):
             "validation_cases": len(dataset.split("val")),
             "message": _message(improvement, len(dataset.split("val"))),
         }
-
-
-@contextmanager
-def sparing_a_core() -> Iterator[None]:
-    """Leaves one processor core to the server, so that it keeps answering."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(max(1, min(before, (os.cpu_count() or 1) - 1)))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _message(improvement: Improvement, cases: int) -> str:
@@ -129,14 +104,3 @@ def _message(improvement: Improvement, cases: int) -> str:
         f"against {after:.4f} after fine-tuning."
     )
 
-
-def _empty(folder: Path) -> None:
-    """An earlier run learned from other labels, so nothing of it is continued."""
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise StorageFailed(
-            f"{folder} cannot be made: {error.strerror}.",
-            "Start the server with --conf models FOLDER, a folder that it may write to.",
-        ) from error

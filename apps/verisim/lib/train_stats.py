@@ -1,4 +1,4 @@
-"""Progress of a fine-tuning in the shape that MONAI Label's clients read from `/info/`."""
+"""Progress of a training in the shape that MONAI Label's clients read from `/info/`."""
 
 from __future__ import annotations
 
@@ -17,19 +17,37 @@ FILE_NAME = "train_stats.json"
 """As MONAI Label's own training names it."""
 
 
+@dataclass(frozen=True)
+class _Look:
+    """One look at the validation cases.
+
+    Args:
+        epoch: Counted over all networks of the training.
+        loss: Since the last look.
+        score: Validation Dice.
+        average: What chooses the best weights.
+    """
+
+    epoch: int
+    loss: float
+    score: float
+    average: float
+
+
 @dataclass
 class TrainStats:
     """A progress that writes `train_stats.json` once an epoch.
 
     Args:
-        folder: Of the run; the loop writes its `curves.csv` there.
-        total_epochs: Looks at the validation cases.
+        folder: Of the run; the loop writes its `curves.csv` there, or, where several networks are
+            trained, into a folder for each.
+        total_epochs: Looks at the validation cases; 0 while that is not planned yet.
         iterations_per_epoch: Steps between two of them.
     """
 
     folder: Path
-    total_epochs: int
-    iterations_per_epoch: int
+    total_epochs: int = 0
+    iterations_per_epoch: int = 1
     start: float = field(default_factory=time.time)
 
     def advance(self, done: int, total: int, message: str = "") -> None:
@@ -59,24 +77,38 @@ class TrainStats:
 
     def _validated(self) -> dict[str, Any]:
         """What is known after the first look at the validation cases."""
-        rows = _curves(self.folder / "curves.csv")
-        if not rows:
+        looks = self._looks()
+        if not looks:
             return {}
-        best = max(rows, key=lambda row: float(row["score"]))
+        best = max(looks, key=lambda look: look.average)
         return {
-            "epoch": self._epoch(rows[-1]),
-            "best_metric": float(best["score"]),
-            "train": {"metrics": {"loss": float(rows[-1]["loss"])}},
+            "epoch": looks[-1].epoch,
+            "best_metric": best.score,
+            "train": {"metrics": {"loss": looks[-1].loss}},
             "eval": {
-                "metrics": {"dice": float(rows[-1]["score"])},
+                "metrics": {"dice": looks[-1].score},
                 "key_metric_name": "dice",
-                "best_metric": float(best["score"]),
-                "best_metric_epoch": self._epoch(best),
+                "best_metric": best.score,
+                "best_metric_epoch": best.epoch,
             },
         }
 
-    def _epoch(self, row: dict[str, str]) -> int:
-        return int(row["iteration"]) // self.iterations_per_epoch
+    def _looks(self) -> list[_Look]:
+        """Of all networks that were trained until now, one after the other."""
+        own = self.folder / "curves.csv"
+        paths = [own] if own.is_file() else sorted(self.folder.glob("*/curves.csv"))
+        looks: list[_Look] = []
+        for path in paths:
+            before = looks[-1].epoch if looks else 0
+            looks += [self._look(row, before) for row in _rows(path)]
+        return looks
+
+    def _look(self, row: dict[str, str], before: int) -> _Look:
+        # the last epoch may be a shorter one
+        epoch = before + -(-int(row["iteration"]) // self.iterations_per_epoch)
+        score = float(row["score"])
+        average = float(row.get("average_score") or score)
+        return _Look(epoch, float(row["loss"]), score, average)
 
     def _elapsed(self) -> str:
         return str(timedelta(seconds=int(time.time() - self.start)))
@@ -88,8 +120,6 @@ def read_stats(folder: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
-def _curves(path: Path) -> list[dict[str, str]]:
-    if not path.is_file():
-        return []
+def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

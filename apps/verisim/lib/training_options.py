@@ -1,23 +1,32 @@
-"""What a client may ask of a fine-tuning."""
+"""What a client may ask of a training."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
+from monailabel.utils.others.generic import name_to_device
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
+from verisim import devices
 from verisim.card import ModelCard
 from verisim.errors import BadInput
-from verisim.training.loop import Schedule
+from verisim.subjects import FOLDS
+from verisim.training.schedule import Schedule
 
-LONGEST_MEMORY = 0.998
-"""Decay of the averaged weights in a long training; a short one forgets sooner."""
+LONGEST_WEEK = 7 * 24 * 60
+"""Minutes that a training may take."""
 
 
 def _first(choice: object) -> object:
     """Stock clients send a list of choices back as they got it: the first is the default."""
     return choice[0] if isinstance(choice, list) and choice else choice
+
+
+def _word(choice: object) -> object:
+    """A fold is a word or a number."""
+    first = _first(choice)
+    return str(first) if isinstance(first, int) else first
 
 
 class TrainingOptions(BaseModel, frozen=True, allow_inf_nan=False):
@@ -32,7 +41,7 @@ class TrainingOptions(BaseModel, frozen=True, allow_inf_nan=False):
     subject_pattern: Annotated[str, Field(max_length=200)] = ""
 
     @classmethod
-    def asked_for(cls, request: Mapping[str, Any]) -> TrainingOptions:
+    def asked_for(cls, request: Mapping[str, Any]) -> Self:
         """The options of a request.
 
         Raises:
@@ -57,15 +66,51 @@ class TrainingOptions(BaseModel, frozen=True, allow_inf_nan=False):
             for name, option in properties.items()
         }
 
+    def chosen_device(self) -> str:
+        """Where to compute.
+
+        Raises:
+            BadInput: No such kind of device.
+            Unavailable: This machine has no such device.
+        """
+        return devices.choose(name_to_device(self.device))
+
     def schedule(self, card: ModelCard) -> Schedule:
         """The schedule, with batches as large as those the card was trained with."""
-        iterations = self.max_epochs * self.iterations_per_epoch
-        return Schedule(
-            iterations=iterations,
-            batch_size=card.training.batch_size if card.training else Schedule.batch_size,
-            learning_rate=self.learning_rate,
-            warm_up=min(Schedule.warm_up, 1 + iterations // 10),
-            moving_average=max(0.0, min(LONGEST_MEMORY, 1 - 10 / iterations)),
-            validate_every=self.iterations_per_epoch,
-            seed=self.seed,
+        batch_size = card.training.batch_size if card.training else Schedule.batch_size
+        return self.lasting(batch_size)
+
+    def lasting(self, batch_size: int) -> Schedule:
+        """The schedule of all epochs, for batches of a size."""
+        schedule = Schedule(
+            batch_size=batch_size, learning_rate=self.learning_rate, seed=self.seed
         )
+        return schedule.lasting(self.max_epochs * self.iterations_per_epoch, self.max_epochs)
+
+
+class NewModelOptions(TrainingOptions, frozen=True, allow_inf_nan=False):
+    """What a new model is called, what it learns from, and for how long."""
+
+    name: Annotated[str, Field(max_length=60)] = ""
+    description: Annotated[str, Field(max_length=500)] = ""
+    labels: Annotated[str, Field(max_length=2000)] = ""
+    channel: Annotated[str, Field(min_length=1, max_length=60)] = "image"
+    plan: Annotated[Literal["auto"], BeforeValidator(_first)] = "auto"
+    fold: Annotated[
+        Literal["none", "0", "1", "2", "3", "4", "all"], BeforeValidator(_word)
+    ] = "none"
+    mirror: Annotated[str, Field(pattern="^(none|(?=.)x?y?z?)$")] = "xyz"
+    minutes: Annotated[float, Field(ge=0, le=LONGEST_WEEK)] = 0.0
+    max_epochs: Annotated[int, Field(ge=1, le=10_000)] = 80
+    iterations_per_epoch: Annotated[int, Field(ge=1, le=10_000)] = 100
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = Schedule.learning_rate
+
+    @property
+    def networks(self) -> int:
+        """How many are trained."""
+        return FOLDS if self.fold == "all" else 1
+
+    @property
+    def fewest_subjects(self) -> int:
+        """Without which the cases cannot be split."""
+        return 2 if self.fold == "none" else FOLDS

@@ -30,6 +30,12 @@ SubjectPattern = Annotated[
         help="Regular expression on a case's name; its first group is the subject: '(p\\d+)_'."
     ),
 ]
+SubjectTable = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV file with the columns case and subject. [subjects.csv in the data set's folder]"
+    ),
+]
 
 USER_MODELS = Path(typer.get_app_dir("verisim")) / "models"
 """Where trained models go when nothing else is said."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from verisim.cli.options import USER_MODELS, AsJson, Device, Models, SubjectPattern
-from verisim.cli.terminal import COUNT, Terminal
+from verisim.cli.options import USER_MODELS, AsJson, Device, Models, SubjectPattern, SubjectTable
+from verisim.cli.terminal import Terminal
 from verisim.errors import BadInput
 
-if TYPE_CHECKING:
-    from verisim.card import ModelCard
-    from verisim.dataset import Dataset
-    from verisim.training.fit import Improvement
+ITERATIONS = 8000
+"""Optimizer steps when nothing is said about time: hours on a processor, minutes on a GPU."""
 
 
 def train(
@@ -31,14 +30,59 @@ def train(
     description: Annotated[
         str, typer.Option(help="What the new model is for, in one sentence.")
     ] = "",
-    iterations: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 8000,
-    batch_size: Annotated[int, typer.Option(min=1, help="Patches a step.")] = 2,
+    plan: Annotated[
+        str, typer.Option(help="auto: from the data. Else a file that `verisim plan` wrote.")
+    ] = "auto",
+    configuration: Annotated[
+        str,
+        typer.Option(
+            help="2d, 3d_fullres, 3d_lowres or 3d_cascade_fullres. [3d_fullres, if planned]"
+        ),
+    ] = "",
+    previous: Annotated[
+        str, typer.Option(help="For a cascade: the model of 3d_lowres, trained with --fold all.")
+    ] = "",
+    light: Annotated[
+        bool | None,
+        typer.Option(
+            "--light/--full",
+            help="16 features and batch 2, or what the plan says. [light on a processor, "
+            "unless a plan is given]",
+        ),
+    ] = None,
+    mirror: Annotated[
+        str, typer.Option(help="Axes that augmentation mirrors: xyz, x, … or none.")
+    ] = "xyz",
+    fold: Annotated[
+        str,
+        typer.Option(
+            help="none: train and validation split. 0 to 4: this fold validates. all: five "
+            "networks, one a fold, in one model."
+        ),
+    ] = "none",
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, help="Plan the schedule to end in this time.")
+    ] = None,
+    iterations: Annotated[
+        int | None, typer.Option(min=1, help=f"Optimizer steps of each network. [{ITERATIONS}]")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Patches a step. [the plan's]")
+    ] = None,
     learning_rate: Annotated[
         float, typer.Option(min=0, help="Highest learning rate of AdamW.")
     ] = 2e-3,
+    decay: Annotated[
+        Literal["poly", "cosine"], typer.Option(help="How the learning rate falls to zero.")
+    ] = "poly",
     seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
-    train_split: Annotated[str, typer.Option(help="Cases to learn from.")] = "train",
-    val_split: Annotated[str, typer.Option(help="Cases that choose the best weights.")] = "val",
+    train_split: Annotated[
+        str,
+        typer.Option(help="Cases to learn from, or to deal out to folds. [train, if there is]"),
+    ] = "",
+    val_split: Annotated[
+        str, typer.Option(help="Cases that choose the best weights where there are no folds.")
+    ] = "val",
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 500,
     run: Annotated[
         Path | None,
@@ -47,71 +91,48 @@ def train(
         ),
     ] = None,
     subject_pattern: SubjectPattern = "",
+    subject_table: SubjectTable = None,
     device: Device = "auto",
     models: Models = USER_MODELS,
     as_json: AsJson = False,
 ) -> None:
-    """Train a U-Net on labelled cases; a run that was stopped goes on where it was."""
+    """Plan and train a U-Net on labelled cases; a run that was stopped goes on where it was."""
+    started = time.monotonic()
+    from verisim.cli.order import Order, Wish
     from verisim.dataset import open_dataset
     from verisim.devices import choose
-    from verisim.installed import SHIPPED_MODELS, find_card
-    from verisim.training.fit import Fit
-    from verisim.training.loop import Schedule
+    from verisim.training.schedule import Schedule
 
     if bool(name) == bool(start_from):
         raise BadInput(
             "Say either --name, for a new model, or --from, to fine-tune one.",
             "For example: verisim train DATASET --name liver-ct",
         )
+    if minutes and iterations:
+        raise BadInput("Both --minutes and --iterations were given.", "Say one of them.")
     terminal = Terminal(as_json)
-    present = find_card(start_from, SHIPPED_MODELS, models) if start_from else None
     with terminal.warnings_as_notes():
-        opened = open_dataset(dataset, subject_pattern)
+        opened = open_dataset(dataset, subject_pattern, subject_table)
+    steps = iterations or ITERATIONS
     schedule = Schedule(
-        iterations=iterations,
-        batch_size=batch_size,
+        iterations=steps,
         learning_rate=learning_rate,
-        validate_every=min(validate_every, iterations),
+        validate_every=min(validate_every, steps),
         seed=seed,
+        decay=decay,
     )
-    card = present or _planned(opened, name, description, models)
-    fit = Fit(card, opened, schedule, train_split, val_split, choose(device))
-    folder = run or Path("runs") / f"{card.name}-v{card.version + bool(present)}"
-    terminal.note(f"Checkpoint and curves are in {folder}; the same command continues the run.")
-    with terminal.warnings_as_notes(), terminal.progress("train", COUNT) as progress:
-        if present:
-            improvement = fit.improve(folder, models, progress)
-            card = improvement.card
-            if not improvement.improved:
-                terminal.note(_worse(improvement))
-        else:
-            card = fit(folder, models, progress)
-    terminal.answer({"model": card, "written": card is not present, "run": folder}, *_lines(card))
-
-
-def _planned(dataset: Dataset, name: str, description: str, models: Path) -> ModelCard:
-    """An untrained card for the data set, as the next version of its name."""
-    from dataclasses import replace
-
-    from verisim.installed import SHIPPED_MODELS, find_cards
-    from verisim.planning import plan
-
-    present = find_cards(SHIPPED_MODELS, models).get(name)
-    card = plan(dataset, name)
-    return replace(
-        card,
-        version=present.version + 1 if present else 1,
-        description=description or card.description,
+    wish = Wish(name, description, plan, configuration, previous, light, mirror, batch_size)
+    order = Order(
+        terminal,
+        opened,
+        schedule,
+        fold,
+        train_split,
+        val_split,
+        run,
+        choose(device),
+        models,
+        minutes,
+        started,
     )
-
-
-def _worse(improvement: Improvement) -> str:
-    return (
-        f"{improvement.card.title} stays: its validation Dice is {improvement.before:.4f}, "
-        f"that of the new weights {improvement.after:.4f}."
-    )
-
-
-def _lines(card: ModelCard) -> tuple[str, str]:
-    figures = ", ".join(f"{key} {value:g}" for key, value in card.figures.items())
-    return f"{card.title}: {figures}", f"weights: {card.weights_path}"
+    order.improve(start_from) if start_from else order.train(wish)

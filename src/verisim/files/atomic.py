@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from verisim.errors import StorageFailed
+
+TEMPORARY = ".writing-"
+"""How the folders begin in which files are written before they are moved into place."""
 
 REMEDIES = {
     errno.ENOSPC: "Free some space on the disk, or choose another folder.",
@@ -29,12 +33,24 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     try:
         # in the same folder, so that moving into place is one step on one disk
-        with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=path.parent) as folder:
             temporary = Path(folder) / path.name
             yield temporary
             temporary.replace(path)
     except OSError as error:
         raise _refused(path, error) from error
+
+
+def clear_unfinished(folder: Path, name: str = "") -> None:
+    """Remove what a killed process was writing into a folder.
+
+    Args:
+        folder: Of one process alone, unless a name is given.
+        name: Only files of this name, in a folder that others write into.
+    """
+    for left in folder.glob(f"{TEMPORARY}*"):
+        if not name or (left / name).exists():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def make_folder(folder: Path) -> None:

@@ -9,24 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from verisim.training.augmentation import MARGIN, Augmentation
+from verisim.training.augmentation import Augmentation
+from verisim.training.examples import Example
 from verisim.volume import Array
 
 FOREGROUND_SHARE = 1 / 3
 """Share of the patches that are centred on a label (Isensee 2021)."""
-
-
-@dataclass(frozen=True)
-class Example:
-    """A preprocessed case.
-
-    Args:
-        image: (C, X, Y, Z) float32.
-        label: (X, Y, Z), integers.
-    """
-
-    image: Array
-    label: Array
 
 
 @dataclass(frozen=True)
@@ -48,14 +36,12 @@ class Batches:
 
     Args:
         examples: Preprocessed cases.
-        patch_size: Spatial shape of a patch.
         batch_size: Patches a batch.
-        augmentation: Random changes of a patch.
+        augmentation: Random changes of a patch; knows its size.
         seed: With the number of the batch it decides everything.
     """
 
     examples: Sequence[Example]
-    patch_size: tuple[int, int, int]
     batch_size: int
     augmentation: Augmentation
     seed: int
@@ -69,36 +55,41 @@ class Batches:
 
     def _patch(self, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
         example = self.examples[generator.integers(len(self.examples))]
-        size = [int(np.ceil(side * MARGIN)) for side in self.patch_size]
-        centre = _centre(example.label, self.patch_size, generator)
+        size = self.augmentation.drawn_size
+        centre = _centre(example, self.augmentation.patch_size, generator)
         image = torch.tensor(crop(example.image, centre, size))
         label = torch.tensor(crop(example.label[np.newaxis], centre, size).astype(np.int16))
         return self.augmentation(image, label, int(generator.integers(2**31)))
 
 
 def crop(array: Array, centre: Sequence[int], size: Sequence[int]) -> Array:
-    """A box of an array (C, X, Y, Z) around a voxel, zero where the array ends."""
+    """A box of an array (C, X, Y, Z) around a voxel, zero where the array ends.
+
+    Only the box is read, since the array may be a file that is mapped into memory.
+    """
     starts = [int(c) - side // 2 for c, side in zip(centre, size, strict=True)]
-    padding = [
-        (max(0, -start), max(0, start + side - n))
+    bounds = [
+        (max(0, start), min(n, start + side))
         for start, side, n in zip(starts, size, array.shape[1:], strict=True)
     ]
-    padded = np.pad(array, [(0, 0), *padding])
-    box = tuple(
-        slice(start + before, start + before + side)
-        for start, side, (before, _) in zip(starts, size, padding, strict=True)
-    )
-    cropped: Array = padded[(slice(None), *box)]
+    inside = array[(slice(None), *(slice(low, max(low, high)) for low, high in bounds))]
+    padding = [
+        (low - start, side - (low - start) - n)
+        for start, side, (low, _), n in zip(starts, size, bounds, inside.shape[1:], strict=True)
+    ]
+    cropped: Array = np.pad(inside, [(0, 0), *padding])
     return cropped
 
 
-def _centre(label: Array, patch_size: Sequence[int], generator: np.random.Generator) -> list[int]:
+def _centre(
+    example: Example, patch_size: Sequence[int], generator: np.random.Generator
+) -> list[int]:
     """A voxel of a random label, or any place where the patch overlaps the volume fully."""
-    present = np.unique(label)[1:]
-    if len(present) and generator.random() < FOREGROUND_SHARE:
-        voxels = np.argwhere(label == generator.choice(present))
-        return [int(c) for c in generator.choice(voxels)]
+    present = sorted(example.places)
+    if present and generator.random() < FOREGROUND_SHARE:
+        voxels = example.places[int(generator.choice(present))]
+        return [int(c) for c in voxels[generator.integers(len(voxels))]]
     return [
         n // 2 if n <= side else int(generator.integers(side // 2, n - side // 2))
-        for n, side in zip(label.shape, patch_size, strict=True)
+        for n, side in zip(example.label.shape, patch_size, strict=True)
     ]

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import datetime
-import platform
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch import nn
+from torch import Tensor
 
-from verisim.card import ModelCard, TrainingRecord, write_model
-from verisim.dataset import Case, Dataset
-from verisim.errors import WrongChannels
-from verisim.files.atomic import make_folder
-from verisim.networks.weights import fill, weights_of
+from verisim.card import ModelCard, write_model
+from verisim.dataset import Dataset
+from verisim.errors import BadInput
+from verisim.files.atomic import clear_unfinished
+from verisim.networks.weights import fill
 from verisim.progress import SILENT, Progress
-from verisim.training.augmentation import Augmentation, seeded
-from verisim.training.batches import Batches, Example
-from verisim.training.loop import Loop, Schedule, Trained
-from verisim.training.losses import dice_cross_entropy
-from verisim.training.validation import validate
-
-Extent = tuple[float, float, float]
+from verisim.training.examples import Example, Reader, Shelf, shelf
+from verisim.training.look_alikes import warn_of_look_alikes
+from verisim.training.member import Member
+from verisim.training.record import extents_of, record
+from verisim.training.schedule import Schedule
+from verisim.training.stages import Stage
+from verisim.training.validation import Validation, validate
 
 
 @dataclass(frozen=True)
@@ -58,6 +54,7 @@ class Fit:
         train_split: Cases to learn from.
         validation_split: Cases that choose the best weights.
         device: Where to compute.
+        before: Answers of the model of low resolution by the case's name, for a cascade.
     """
 
     card: ModelCard
@@ -66,6 +63,7 @@ class Fit:
     train_split: str = "train"
     validation_split: str = "val"
     device: str = "cpu"
+    before: Mapping[str, Path] = field(default_factory=dict)
 
     def __call__(
         self, run_folder: Path, model_folder: Path, progress: Progress = SILENT
@@ -76,10 +74,31 @@ class Fit:
             run_folder: Receives checkpoint and curves; a run found there is continued.
             model_folder: Receives the model.
             progress: Hears of every step.
+
+        Warns:
+            SubjectWarning: Cases on both sides look the same.
         """
-        training, validation = self._read(progress)
-        trained = self._train(training, validation, run_folder, progress)
-        card = self._described(training, validation, trained)
+        with shelf(run_folder) as kept:
+            training = self._read(self.train_split, kept, progress)
+            validation = self._read(self.validation_split, kept, progress)
+            warn_of_look_alikes(training, validation)
+            return self.fitted(training, validation, run_folder, model_folder, progress)
+
+    def fitted(
+        self,
+        training: Sequence[Example],
+        validation: Sequence[Example],
+        run_folder: Path,
+        model_folder: Path,
+        progress: Progress = SILENT,
+    ) -> ModelCard:
+        """The same, for cases that are read already."""
+        member = Member(self.card, training, validation, self.schedule, self.device)
+        trained = member.train(run_folder, progress)
+        clear_unfinished(model_folder, self.card.weights_path.name)
+        clear_unfinished(model_folder, self.card.card_path.name)
+        seen = self._seen(trained.weights, validation)
+        card = self._described(training, trained.seconds, self.schedule, seen)
         return write_model(card, trained.weights, model_folder)
 
     def improve(
@@ -87,130 +106,100 @@ class Fit:
     ) -> Improvement:
         """Fine-tune the card's weights, and write the next version unless it is worse.
 
-        Both versions are measured on the same validation cases; the present one's files stay.
+        Of a model of several networks each is fine-tuned in its turn, with its share of the
+        steps. Both versions are measured on the same validation cases; the present one's files
+        stay.
 
         Args:
             run_folder: Receives checkpoint and curves; a run found there is continued.
             model_folder: Receives the next version.
             progress: Hears of every step.
+
+        Raises:
+            BadInput: The card has no network of its own.
         """
-        training, validation = self._read(progress)
-        before = self._score(self.card.load().to(self.device), validation)
-        trained = self._train(training, validation, run_folder, progress)
-        if trained.score < before:
-            return Improvement(self.card, before, trained.score)
-        described = self._described(training, validation, trained)
+        _refuse_without_network(self.card)
+        with shelf(run_folder) as kept:
+            training = self._read(self.train_split, kept, progress)
+            validation = self._read(self.validation_split, kept, progress)
+            before = validate(
+                self.card.load().to(self.device), self.card, validation, self.device
+            ).mean_dice
+            weights, seconds = self._tuned(training, validation, run_folder, progress)
+            seen = self._seen(weights, validation)
+            if seen.mean_dice < before:
+                return Improvement(self.card, before, seen.mean_dice)
+            schedule = self.schedule.shared_by(self.card.members)
+            described = self._described(training, seconds, schedule, seen)
         following = replace(described, version=self.card.version + 1)
-        card = write_model(following, trained.weights, model_folder)
-        return Improvement(card, before, trained.score)
+        card = write_model(following, weights, model_folder)
+        return Improvement(card, before, seen.mean_dice)
 
-    def start(self) -> nn.Module:
-        """The network as training begins: from the card's weights, or from the seed."""
-        with seeded(self.schedule.seed):
-            network = self.card.build(deep_supervision=True)
-        if self.card.sha256:
-            fill(network, weights_of(self.card.load()))
-        return network.to(self.device)
-
-    def _read(self, progress: Progress) -> tuple[list[Example], list[Example]]:
-        splits = self.train_split, self.validation_split
-        training, validation = (self._examples(split, progress) for split in splits)
-        return training, validation
-
-    def _train(
+    def _tuned(
         self,
         training: Sequence[Example],
         validation: Sequence[Example],
         folder: Path,
         progress: Progress,
-    ) -> Trained:
-        make_folder(folder)
-        batches = Batches(
-            training,
-            self.card.patch_size,
-            self.schedule.batch_size,
-            Augmentation(self.card.patch_size),
-            self.schedule.seed,
-        )
-        loop = Loop(self.start(), dice_cross_entropy(), self.schedule, folder)
-        return loop.run(batches, lambda network: self._validate(network, validation), progress)
+    ) -> tuple[dict[str, Tensor], float]:
+        """The weights of all networks of the card, and the seconds they took."""
+        count = self.card.members
+        schedule = self.schedule.shared_by(count)
+        tuned = []
+        for k in range(count):
+            member = Member(self.card, training, validation, schedule, self.device, k)
+            own = folder if count == 1 else folder / f"member{k}"
+            tuned.append(member.train(own, Stage(progress, k, count, f"network {k + 1}")))
+        return gathered([t.weights for t in tuned]), sum(trained.seconds for trained in tuned)
+
+    def _read(self, split: str, kept: Shelf, progress: Progress) -> list[Example]:
+        reader = Reader(self.card, self.before)
+        return reader.read(self.dataset.split(split), kept, split, progress)
+
+    def _seen(self, weights: Mapping[str, Tensor], validation: Sequence[Example]) -> Validation:
+        network = self.card.build()
+        fill(network, weights)
+        return validate(network.to(self.device), self.card, validation, self.device)
 
     def _described(
-        self, training: Sequence[Example], validation: Sequence[Example], trained: Trained
+        self,
+        training: Sequence[Example],
+        seconds: float,
+        schedule: Schedule,
+        seen: Validation,
     ) -> ModelCard:
         """The card with what the training added to it."""
-        network = self.card.build()
-        fill(network, trained.weights)
-        seen = validate(network.to(self.device), self.card, validation, self.device)
         return replace(
             self.card,
-            training=self._record(training, trained),
+            training=record(
+                self.card,
+                self.dataset,
+                self.train_split,
+                extents_of(training),
+                schedule,
+                seconds,
+                self.device,
+            ),
             figures=seen.figures(self.validation_split),
             seconds_per_volume=round(seen.seconds, 2),
         )
 
-    def _score(self, network: nn.Module, examples: Sequence[Example]) -> float:
-        return validate(network, self.card, examples, self.device).mean_dice
 
-    def _validate(self, network: nn.Module, examples: Sequence[Example]) -> float:
-        """Score the full-resolution logits only."""
-        return self._score(nn.Sequential(network, _Finest()), examples)
+def gathered(members: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The weights of several networks as one model keeps them; of one network, its own."""
+    if len(members) == 1:
+        return dict(members[0])
+    return {
+        f"members.{k}.{name}": tensor
+        for k, weights in enumerate(members)
+        for name, tensor in weights.items()
+    }
 
-    def _examples(self, split: str, progress: Progress) -> list[Example]:
-        cases = self.dataset.split(split)
-        examples = []
-        for k, case in enumerate(cases):
-            progress.advance(k, len(cases), f"reading {split}")
-            examples.append(self._example(case))
-        return examples
 
-    def _example(self, case: Case) -> Example:
-        volume, label = case.pair(self.card.labels)
-        if volume.channels != len(self.card.channels):
-            raise WrongChannels(
-                f"The case {case.name} has {volume.channels} channels, "
-                f"{self.card.title} wants {len(self.card.channels)}.",
-                "Train a model of its own for this data set.",
-            )
-        image = self.card.preprocessing(volume)
-        return Example(image.array, label.resampled_like(image).array)
-
-    def _record(self, training: Sequence[Example], trained: Trained) -> TrainingRecord:
-        low, high = self._extent_mm(training)
-        return TrainingRecord(
-            data=self.dataset.name,
-            licence=self.dataset.licence,
-            split=self.train_split,
-            cases=len(training),
-            seed=self.schedule.seed,
-            date=datetime.datetime.now(datetime.UTC).date().isoformat(),
-            iterations=self.schedule.iterations,
-            batch_size=self.schedule.batch_size,
-            seconds=round(trained.seconds, 3),
-            device=self._device_name(),
-            extent_mm=(low, high),
-            initialized_from=self.card.title if self.card.sha256 else "",
+def _refuse_without_network(card: ModelCard) -> None:
+    if card.ensemble:
+        raise BadInput(
+            f"{card.title} is an ensemble of {', '.join(card.ensemble)} and has no network of "
+            "its own to fine-tune.",
+            "Fine-tune those models; the ensemble then answers with their newest versions.",
         )
-
-    def _device_name(self) -> str:
-        if self.device != "cpu":
-            return torch.cuda.get_device_name(self.device)
-        processor = platform.processor() or platform.machine()
-        return f"{processor}, {torch.get_num_threads()} thread(s)"
-
-    def _extent_mm(self, training: Sequence[Example]) -> tuple[Extent, Extent]:
-        """Smallest and largest box, those that the card's weights learned from included."""
-        spacing = self.card.preprocessing.spacing_mm
-        extents = [np.multiply(e.label.shape, spacing) for e in training]
-        if self.card.sha256 and self.card.training is not None:
-            extents.extend(np.array(extent) for extent in self.card.training.extent_mm)
-        lx, ly, lz = (float(side) for side in np.min(extents, axis=0))
-        hx, hy, hz = (float(side) for side in np.max(extents, axis=0))
-        return (lx, ly, lz), (hx, hy, hz)
-
-
-class _Finest(nn.Module):
-    """Of logits at several resolutions, the finest."""
-
-    def forward(self, logits: list[torch.Tensor]) -> torch.Tensor:
-        return logits[0] if isinstance(logits, list) else logits

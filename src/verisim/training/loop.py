@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -20,34 +19,17 @@ from verisim.networks.weights import weights_of
 from verisim.patches import reduced_precision
 from verisim.progress import SILENT, Progress
 from verisim.training.batches import Batch
+from verisim.training.curves import Look, add_line
+from verisim.training.schedule import Schedule
 
 GRADIENT_NORM = 12.0
 """Gradients are clipped to this norm (Isensee 2021)."""
 
+SCORE_MEMORY = 0.9
+"""Share of the past in the average of the validation scores (nnU-Net's pseudo Dice)."""
 
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast a network learns.
-
-    Args:
-        iterations: Optimizer steps.
-        batch_size: Patches a step.
-        learning_rate: At the start, after the warm-up; it falls to 0 along a cosine.
-        warm_up: Steps in which the learning rate rises.
-        weight_decay: Of AdamW (Loshchilov 2019).
-        moving_average: Decay of the averaged weights, which are the ones that are kept.
-        validate_every: Steps between two looks at the validation cases.
-        seed: Decides first weights, patches and augmentation.
-    """
-
-    iterations: int = 8000
-    batch_size: int = 2
-    learning_rate: float = 2e-3
-    warm_up: int = 100
-    weight_decay: float = 1e-2
-    moving_average: float = 0.998
-    validate_every: int = 500
-    seed: int = 0
+CHECKPOINT_SECONDS = 300.0
+"""A checkpoint is never much older, even where validations are hours apart."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +41,18 @@ class Trained:
         score: Their validation score; higher is better.
         iteration: When they were seen.
         seconds: Wall time of all parts of the run.
+        average_score: Moving average of the scores at that time, which chose them.
     """
 
     weights: Mapping[str, Tensor]
     score: float
     iteration: int
     seconds: float
+    average_score: float = float("-inf")
+
+
+UNTRAINED = Trained({}, float("-inf"), 0, 0.0)
+"""What there is before the first look at the validation cases."""
 
 
 class Loop:
@@ -92,10 +80,13 @@ class Loop:
         self.optimizer = torch.optim.AdamW(
             network.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay
         )
-        self.pace = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._pace)
+        self.pace = torch.optim.lr_scheduler.LambdaLR(self.optimizer, schedule.pace)
         self.iteration = 0
-        self.best = Trained({}, float("-inf"), 0, 0.0)
+        self.best = UNTRAINED
+        self._average_score: float | None = None
+        self._losses: list[float] = []
         self._seconds = 0.0
+        self._saved = time.monotonic()
 
     def run(
         self,
@@ -112,15 +103,15 @@ class Loop:
         """
         self.resume()
         started = time.monotonic() - self._seconds
-        losses: list[float] = []
         while self.iteration < self.schedule.iterations:
-            progress.advance(self.iteration, self.schedule.iterations, self._message(losses))
-            losses.append(self.step(batches(self.iteration)))
+            progress.advance(self.iteration, self.schedule.iterations, self._message())
+            self._losses.append(self.step(batches(self.iteration)))
             self._seconds = time.monotonic() - started
             if self._due():
-                self._look(validate, sum(losses) / len(losses))
-                losses.clear()
-        progress.advance(self.iteration, self.schedule.iterations, self._message(losses))
+                self._look(validate)
+            elif time.monotonic() - self._saved > CHECKPOINT_SECONDS:
+                self.save()
+        progress.advance(self.iteration, self.schedule.iterations, self._message())
         return replace(self.best, seconds=self._seconds)
 
     def step(self, batch: Batch) -> float:
@@ -151,71 +142,62 @@ class Loop:
             state = torch.load(path, map_location=self.device, weights_only=True)
             for part, saved in zip(self._parts(), state["parts"], strict=True):
                 part.load_state_dict(saved)
+            self.iteration, self._seconds = state["iteration"], state["seconds"]
+            self.best = Trained(*state["best"])
+            self._average_score, self._losses = state["average_score"], state["losses"]
         except (RuntimeError, ValueError, LookupError, EOFError, UnpicklingError) as error:
             raise Conflict(
                 f"The run in {self.folder} cannot be continued: its checkpoint is damaged or "
                 "belongs to another network.",
                 "Choose another folder for the run, or remove this one.",
             ) from error
-        self.iteration = state["iteration"]
-        self._seconds = state["seconds"]
-        self.best = Trained(*state["best"])
 
     def save(self) -> None:
         """Write the checkpoint; it appears whole or not at all."""
-        best = (dict(self.best.weights), self.best.score, self.best.iteration, self.best.seconds)
         state = {
             "parts": [part.state_dict() for part in self._parts()],
             "iteration": self.iteration,
             "seconds": self._seconds,
-            "best": best,
+            "best": astuple(self.best),
+            "average_score": self._average_score,
+            "losses": self._losses,
         }
         with replacing(self.folder / "checkpoint.pt") as temporary:
             torch.save(state, temporary)
+        self._saved = time.monotonic()
 
     def _parts(self) -> tuple[Any, ...]:
         return self.network, self.average, self.optimizer, self.pace
-
-    def _pace(self, iteration: int) -> float:
-        """Warm-up, then a cosine to zero."""
-        rise = min(1.0, (iteration + 1) / max(1, self.schedule.warm_up))
-        angle = torch.pi * min(1.0, iteration / self.schedule.iterations)
-        return rise * 0.5 * (1 + float(torch.cos(torch.tensor(angle))))
 
     def _due(self) -> bool:
         every, last = self.schedule.validate_every, self.schedule.iterations
         return self.iteration % every == 0 or self.iteration == last
 
-    def _look(self, validate: Callable[[nn.Module], float], loss: float) -> None:
+    def _look(self, validate: Callable[[nn.Module], float]) -> None:
+        """Validate, keep the weights if they are the best, write curves and checkpoint."""
         score = validate(self.average.module)
-        if score > self.best.score:
-            self.best = Trained(
-                weights_of(self.average.module), score, self.iteration, self._seconds
-            )
+        self._average_score = self._averaged(score)
+        if self._average_score > self.best.average_score:
+            weights = weights_of(self.average.module)
+            self.best = Trained(weights, score, self.iteration, self._seconds, self._average_score)
+        look = Look(
+            iteration=self.iteration,
+            learning_rate=float(self.pace.get_last_lr()[0]),
+            loss=sum(self._losses) / len(self._losses),
+            score=score,
+            average_score=self._average_score,
+            seconds=self._seconds,
+        )
+        self._losses = []
         # the checkpoint last: killed in between, the run makes this line of the curves again
-        self._write_curves(loss, score)
+        add_line(self.folder, look)
         self.save()
 
-    def _write_curves(self, loss: float, score: float) -> None:
-        """One line a validation; lines of a lost part of the run are dropped."""
-        path = self.folder / "curves.csv"
-        header = ["iteration", "learning_rate", "loss", "score", "seconds"]
-        kept = []
-        if path.is_file():
-            with path.open(newline="") as file:
-                kept = [row for row in list(csv.reader(file))[1:] if int(row[0]) < self.iteration]
-        rate = self.pace.get_last_lr()[0]
-        row = [
-            self.iteration,
-            f"{rate:.3e}",
-            f"{loss:.6f}",
-            f"{score:.6f}",
-            f"{self._seconds:.1f}",
-        ]
-        with replacing(path) as temporary, temporary.open("w", newline="") as file:
-            csv.writer(file).writerows([header, *kept, row])
+    def _averaged(self, score: float) -> float:
+        past = score if self._average_score is None else self._average_score
+        return SCORE_MEMORY * past + (1 - SCORE_MEMORY) * score
 
-    def _message(self, losses: list[float]) -> str:
-        recent = losses[-20:]
+    def _message(self) -> str:
+        recent = self._losses[-20:]
         shown = f"loss {sum(recent) / len(recent):.3f}" if recent else ""
         return f"{shown} best score {self.best.score:.3f}" if self.best.weights else shown

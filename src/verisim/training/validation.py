@@ -12,7 +12,8 @@ from torch import nn
 from verisim.card import ModelCard
 from verisim.metrics import dice
 from verisim.patches import predict
-from verisim.training.batches import Example
+from verisim.training.examples import Example
+from verisim.volume import Array
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,25 @@ def validate(
     """
     network.eval()
     started = time.perf_counter()
-    predicted = [predict(network, e.image, card.patch_size, device=device) for e in examples]
+    scores = []
+    for example in examples:
+        answer = predict(network, example.image, card.patch_size, device=device).argmax(0)
+        scores.append(dice_by_label(answer, example.label, card.labels))
     seconds = (time.perf_counter() - started) / len(examples)
-    scores = np.array(
-        [
-            [dice(answer.argmax(0) == k, e.label == k) for k in card.labels.values()]
-            for answer, e in zip(predicted, examples, strict=True)
-        ]
-    )
+    return summary(np.array(scores), card.labels, seconds)
+
+
+def dice_by_label(answer: Array, truth: Array, labels: Mapping[str, int]) -> list[float]:
+    """Dice of each label; nan where neither answer nor truth has it."""
+    return [dice(answer == value, truth == value) for value in labels.values()]
+
+
+def summary(scores: Array, labels: Mapping[str, int], seconds: float = 0.0) -> Validation:
+    """The means of Dice (cases, labels), which may hold nan."""
     present = ~np.isnan(scores)
     means = {
         name: float(column[seen].mean()) if seen.any() else 0.0
-        for name, column, seen in zip(card.labels, scores.T, present.T, strict=True)
+        for name, column, seen in zip(labels, scores.T, present.T, strict=True)
     }
     by_case = [
         float(row[seen].mean()) for row, seen in zip(scores, present, strict=True) if seen.any()

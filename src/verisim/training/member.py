@@ -1,0 +1,86 @@
+"""One network of a model, what it learns from and what chooses its best weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from verisim.card import ModelCard
+from verisim.files.atomic import clear_unfinished, make_folder
+from verisim.networks.averaged import Average
+from verisim.networks.weights import fill, weights_of
+from verisim.progress import SILENT, Progress
+from verisim.training.augmentation import Augmentation, seeded, slice_axis_of
+from verisim.training.batches import Batches
+from verisim.training.examples import Example
+from verisim.training.loop import Loop, Trained
+from verisim.training.losses import dice_cross_entropy
+from verisim.training.schedule import Schedule
+from verisim.training.validation import validate
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network of a model.
+
+    Args:
+        card: The model; its weights, if it has any, are the start.
+        learned_from: Cases that teach.
+        chosen_on: Cases that choose the best weights.
+        schedule: How long and how fast.
+        device: Where to compute.
+        number: Which of the card's networks it is.
+    """
+
+    card: ModelCard
+    learned_from: Sequence[Example]
+    chosen_on: Sequence[Example]
+    schedule: Schedule
+    device: str = "cpu"
+    number: int = 0
+
+    def train(self, folder: Path, progress: Progress = SILENT) -> Trained:
+        """Train to the end of the schedule; a run found in the folder is continued."""
+        make_folder(folder)
+        clear_unfinished(folder)
+        return self.loop(folder).run(self.batches(), self.score, progress)
+
+    def loop(self, folder: Path) -> Loop:
+        """The loop at its beginning."""
+        return Loop(self.start(), dice_cross_entropy(), self.schedule, folder)
+
+    def start(self) -> nn.Module:
+        """The network as training begins: from the card's weights, or from the seed."""
+        single = replace(self.card, members=1)
+        with seeded(self.schedule.seed):
+            network = single.build(deep_supervision=True)
+        if self.card.sha256:
+            trained = self.card.load()
+            own = trained.members[self.number] if isinstance(trained, Average) else trained
+            fill(network, weights_of(own))
+        return network.to(self.device)
+
+    def batches(self) -> Batches:
+        """Augmented patches of the cases that teach."""
+        patch = self.card.patch_size
+        slices = slice_axis_of(patch, self.card.preprocessing.spacing_mm)
+        augmentation = Augmentation(patch, self.card.mirrored_axes, slices)
+        return Batches(
+            self.learned_from, self.schedule.batch_size, augmentation, self.schedule.seed
+        )
+
+    def score(self, network: nn.Module) -> float:
+        """Mean validation Dice of the finest logits."""
+        finest = nn.Sequential(network, _Finest())
+        return validate(finest, self.card, self.chosen_on, self.device).mean_dice
+
+
+class _Finest(nn.Module):
+    """Of logits at several resolutions, the finest."""
+
+    def forward(self, logits: list[torch.Tensor]) -> torch.Tensor:
+        return logits[0] if isinstance(logits, list) else logits
