@@ -86,7 +86,7 @@ def test_a_voxel_wise_network_sees_the_same_in_patches_of_every_size(
 @pytest.fixture
 def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small patches go through the network alone, as large ones do."""
-    monkeypatch.setattr(patches, "VOXELS_AT_ONCE", 1)
+    monkeypatch.setattr(patches, "PATCH_VOXELS", 1)
 
 
 @PATCH_SIZES
@@ -107,7 +107,7 @@ def test_small_patches_go_through_the_network_together(
     heard = Heard()
     together = predict(voxel_wise, array, patch, heard)
     with pytest.MonkeyPatch.context() as changed:
-        changed.setattr(patches, "VOXELS_AT_ONCE", 1)
+        changed.setattr(patches, "PATCH_VOXELS", 1)
         apart = predict(voxel_wise, array, patch)
     np.testing.assert_allclose(together, apart, atol=1e-6)
     total = number_of_patches(array.shape[1:], patch)
@@ -117,10 +117,17 @@ def test_small_patches_go_through_the_network_together(
 
 @PATCH_SIZES
 def test_rows_come_in_order_and_are_those_of_the_whole(
-    array: np.ndarray, voxel_wise: nn.Module, patch: tuple[int, int, int]
+    array: np.ndarray,
+    voxel_wise: nn.Module,
+    patch: tuple[int, int, int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     blocks = list(logits_by_row(voxel_wise, array, patch))
     assert len(blocks) == len(starts(13, patch[0]))
+    monkeypatch.setattr(patches, "VOXELS_AT_ONCE", 1)
+    rows = list(logits_by_row(voxel_wise, array, patch))
+    assert [row.shape[1] for row in rows] == [1] * 13
+    np.testing.assert_array_equal(np.concatenate(rows, 1), np.concatenate(blocks, 1))
     with torch.inference_mode():
         whole = voxel_wise(torch.tensor(array)[None])[0].numpy()
     np.testing.assert_allclose(np.concatenate(blocks, axis=1), whole, atol=1e-4)

@@ -32,11 +32,14 @@ PEAK = 10.0
 SMALLEST_HALF = PEAK / 1000
 """Smaller weights would leave too few digits of a sum in half precision."""
 
-SINGLE_PRECISION_BYTES = 2**30
+SINGLE_PRECISION_BYTES = 2**29
 """Sums up to this size are kept in single precision, larger ones in half precision."""
 
-VOXELS_AT_ONCE = 2**17
+PATCH_VOXELS = 2**17
 """Small patches, e.g. slices, go through the network together up to this many voxels."""
+
+VOXELS_AT_ONCE = 2**22
+"""Finished rows are given away by as many voxels: 16 MiB."""
 
 Network = Callable[[Tensor], Tensor]
 
@@ -91,10 +94,10 @@ def logits_by_row(
         for boxes in _groups([_box((x, y, z), patch_size) for y, z in product(ys, zs)]):
             patches = np.stack([padded[(slice(None), *box)] for box in boxes])
             joined.add(boxes, watched(torch.from_numpy(patches)))
-        rows = joined.take(following - x)
-        seen = slice(max(inner[0].start - x, 0), max(inner[0].stop - x, 0))
-        if (block := rows[:, seen, inner[1], inner[2]]).shape[1]:
-            yield block.numpy()
+        first, last = (min(max(edge - x, 0), following - x) for edge in _edges(inner[0]))
+        for rows in joined.rows(first, last):
+            yield rows[:, :, inner[1], inner[2]].numpy()
+        joined.forget(following - x)
 
 
 def starts(length: int, side: int, overlap: float = OVERLAP) -> list[int]:
@@ -161,16 +164,22 @@ class _Joined:
             self._sums[(slice(None), *place)] += (answer * self._window).to(self._sums.dtype)
             self._weights[place] += self._window
 
-    def take(self, count: int) -> Tensor:
-        """The next rows (K, count, Y, Z), which no later patch reaches."""
+    def rows(self, first: int, last: int) -> Iterator[Tensor]:
+        """Finished rows (K, n, Y, Z), a few at a time."""
         assert self._sums is not None, "rows are taken after patches were added"
-        rows = self._sums[:, :count].float() / self._weights[:count]
-        for sums, axis in ((self._sums, 1), (self._weights, 0)):
-            kept = sums.shape[axis] - count
-            sums.narrow(axis, 0, kept).copy_(sums.narrow(axis, count, kept).clone())
-            sums.narrow(axis, kept, count).zero_()
+        count = max(1, VOXELS_AT_ONCE // self._sums[:, 0].numel())
+        for k in range(first, last, count):
+            some = slice(k, min(k + count, last))
+            yield self._sums[:, some].float() / self._weights[some]
+
+    def forget(self, count: int) -> None:
+        """Make room for new rows in place of the first ones."""
+        assert self._sums is not None, "rows are forgotten after patches were added"
+        for sums in (*self._sums, self._weights):
+            kept = len(sums) - count
+            sums[:kept] = sums[count:].clone()
+            sums[kept:] = 0
         self._first += count
-        return rows
 
 
 def _zeros(shape: Sequence[int]) -> Tensor:
@@ -217,7 +226,11 @@ def _box(start: Sequence[int], patch_size: Sequence[int]) -> tuple[slice, ...]:
     return tuple(slice(s, s + side) for s, side in zip(start, patch_size, strict=True))
 
 
+def _edges(side: slice) -> tuple[int, int]:
+    return side.start, side.stop
+
+
 def _groups(boxes: Sequence[tuple[slice, ...]]) -> Iterator[Sequence[tuple[slice, ...]]]:
     """Patches that go through the network together: one, or several small ones."""
-    count = max(1, VOXELS_AT_ONCE // prod(side.stop - side.start for side in boxes[0]))
+    count = max(1, PATCH_VOXELS // prod(side.stop - side.start for side in boxes[0]))
     return (boxes[k : k + count] for k in range(0, len(boxes), count))

@@ -13,8 +13,8 @@ from verisim.volume import Array
 ANISOTROPIC = 3.0
 """Slices this much farther apart than the voxels within them are not blended (Isensee 2021)."""
 
-VOXELS_AT_ONCE = 2**23
-"""Rows are resampled by as many voxels: 32 MiB in single precision."""
+VOXELS_AT_ONCE = 2**22
+"""Rows are resampled by as many voxels: 16 MiB in single precision."""
 
 
 def slice_axis(*spacings_mm: Sequence[float]) -> int | None:
