@@ -18,6 +18,7 @@ from lib.datastore import SafeDatastore
 from lib.infer import SegmentTask, infer_and_keep
 from lib.loaded import LoadedModels
 from lib.models import Models
+from lib.new_model import TRAINER, NewModel
 from lib.offered import Offered
 from lib.options import read_options
 from lib.queues import DeviceQueues
@@ -47,6 +48,12 @@ class Verisim(MONAILabelApp):
         )
         serve(self.options)
 
+    def info(self) -> dict[str, Any]:
+        """What `/info/` tells."""
+        with self.models.held():
+            told: dict[str, Any] = super().info()
+        return told
+
     def init_datastore(self) -> Datastore:
         """The folder of studies, or what MONAI Label makes of an address."""
         if "://" in self.studies:
@@ -71,15 +78,16 @@ class Verisim(MONAILabelApp):
         )
 
     def init_trainers(self) -> Mapping[str, TrainTask]:
-        """One fine-tuning for each model that has networks of its own."""
+        """One fine-tuning for each model that has networks of its own, and one new model."""
         folder = self.options.models
         return Offered(
             lambda: self.models.trainable,
             lambda name: FineTuning(name, self.models, folder),
+            {TRAINER: NewModel(self.models, folder)},
         )
 
     def check_training(self, model: str, params: Mapping[str, Any]) -> None:
-        """Refuse a training that could not begin; see `FineTuning.check`."""
+        """Refuse a training that could not begin; see the trainers' `check`."""
         self._trainers[model].check(params, self.datastore())
 
     def init_strategies(self) -> dict[str, Strategy]:

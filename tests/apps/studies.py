@@ -19,9 +19,10 @@ def a_labelled_pair(seed: int) -> tuple[Volume, LabelMap]:
     """A volume of 1 mm voxels, and where its bright (1) and dark (2) boxes are."""
     random = np.random.default_rng(seed)
     label = np.zeros((SIDE, SIDE, SIDE), np.uint8)
-    x, y, z = random.integers(1, 4, 3)
-    label[x : x + 5, y : y + 8, z : z + 8] = 1
-    label[x + 6 : x + 11, y : y + 8, z : z + 8] = 2
+    x, y, z = random.integers(1, 5, 3)
+    deep, high = random.integers(5, 12, 2)  # so different that no two pass for one person
+    label[x : x + 5, y : y + deep, z : z + high] = 1
+    label[x + 6 : x + 11, y : y + deep, z : z + high] = 2
     array = random.normal(100, 5, label.shape) + 60.0 * (label == 1) - 60.0 * (label == 2)
     affine = np.eye(4)
     return Volume(array.astype(np.float32), affine), LabelMap(label, affine, LABELS)

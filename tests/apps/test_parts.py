@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
@@ -21,6 +22,7 @@ from lib.models import Models
 from lib.options import Options, read_options
 from lib.queues import DeviceQueues
 from lib.sessions import SafeSessions
+from lib.training_run import sparing_a_core
 from tests.apps.running import a_tiny_model
 from verisim import errors
 
@@ -178,3 +180,10 @@ def test_a_body_within_the_limit_passes() -> None:
     scope = {"type": "http", "headers": [(b"content-length", b"3")]}
     asyncio.run(UploadLimit(reading, limit_mb=1)(scope, short, unheard))
     assert sizes == [3]
+
+
+def test_training_leaves_a_core_and_gives_it_back_afterwards() -> None:
+    before = torch.get_num_threads()
+    with sparing_a_core():
+        assert 1 <= torch.get_num_threads() <= before
+    assert torch.get_num_threads() == before

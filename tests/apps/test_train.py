@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from monailabel.datastore.local import LocalDatastore
 
 from lib.labelled import labelled_dataset
 from lib.models import Models
-from lib.train import FineTuning, sparing_a_core
+from lib.train import FineTuning
 from lib.train_stats import TrainStats, read_stats
 from lib.training_options import TrainingOptions
 from tests.apps.studies import open_studies, write_case
@@ -291,10 +290,3 @@ def test_a_fine_tuned_model_still_knows_the_sizes_it_learned_before(
     following = Models(models).card("tiny").training
     assert following is not None
     assert following.extent_mm == wider.extent_mm
-
-
-def test_training_leaves_a_core_and_gives_it_back_afterwards() -> None:
-    before = torch.get_num_threads()
-    with sparing_a_core():
-        assert 1 <= torch.get_num_threads() <= before
-    assert torch.get_num_threads() == before

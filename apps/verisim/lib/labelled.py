@@ -15,21 +15,16 @@ from verisim.subjects import subject_of
 FINAL = str(DefaultLabelTag.FINAL.value)
 """The tag of labels that a person has approved."""
 
-FEWEST = 2
-"""Cases, and subjects: one to learn from and one to validate."""
-
 
 def labelled_dataset(datastore: Datastore, card: ModelCard, options: TrainingOptions) -> Dataset:
-    """The cases with a final label, split by subject.
+    """The cases with a final label, split by subject, for a model that there is.
 
     Raises:
         BadDataset: Too few cases or subjects, or labels that mean something else to the model.
     """
-    cases = tuple(
-        _case(datastore, name, card, options.subject_pattern)
-        for name in sorted(datastore.get_labeled_images(FINAL))
-    )
-    _check_enough(cases)
+    cases = labelled_cases(datastore, options.subject_pattern)
+    for case in cases:
+        _check_names(datastore, case.name, card)
     return Dataset(
         name=datastore.name(),
         cases=cases,
@@ -40,35 +35,62 @@ def labelled_dataset(datastore: Datastore, card: ModelCard, options: TrainingOpt
     )
 
 
-def _case(datastore: Datastore, name: str, card: ModelCard, pattern: str) -> Case:
-    _check_names(datastore, name, card)
+def labelled_cases(
+    datastore: Datastore, subject_pattern: str = "", fewest_subjects: int = 2
+) -> tuple[Case, ...]:
+    """The cases with a final label.
+
+    Args:
+        datastore: Holds images and labels.
+        subject_pattern: Regular expression on an id; its first group is the subject.
+        fewest_subjects: With fewer, some would be on both sides of a split.
+
+    Raises:
+        BadDataset: Too few cases or subjects.
+    """
+    names = sorted(datastore.get_labeled_images(FINAL))
+    cases = tuple(_case(datastore, name, subject_pattern) for name in names)
+    _check_enough(cases, fewest_subjects)
+    return cases
+
+
+def _case(datastore: Datastore, name: str, pattern: str) -> Case:
     label = Path(datastore.get_label_uri(name, FINAL))
     return Case(name, subject_of(name, pattern), (Path(datastore.get_image_uri(name)),), label)
 
 
-def _check_enough(cases: tuple[Case, ...]) -> None:
-    if len(cases) < FEWEST:
+def _check_enough(cases: tuple[Case, ...], fewest: int) -> None:
+    if len(cases) < fewest:
         raise BadDataset(
             f"The studies hold {len(cases)} case(s) with a label of the tag {FINAL!r}; "
-            f"fine-tuning needs at least {FEWEST}, one to learn from and one to validate.",
+            f"this training needs at least {fewest}, to learn from some and validate others.",
             f"Label more cases and save them with the tag {FINAL!r}.",
         )
-    subjects = {case.subject for case in cases}
-    if len(subjects) < FEWEST:
+    subjects = sorted({repr(case.subject) for case in cases})
+    if len(subjects) < fewest:
         raise BadDataset(
-            f"All {len(cases)} labelled cases belong to the subject {subjects.pop()!r}; "
-            "validation needs another subject than training.",
-            "Label a case of another subject, or correct subject_pattern.",
+            f"All {len(cases)} labelled cases belong to the subject {', '.join(subjects)}; "
+            f"validation needs other subjects than training, {fewest} in all.",
+            "Label cases of other subjects, or correct subject_pattern.",
         )
 
 
 def _check_names(datastore: Datastore, name: str, card: ModelCard) -> None:
     """Slicer numbers the segments it saves anew and sends their names: 1 may be another label."""
-    for entry in datastore.get_label_info(name, FINAL).get("label_info") or ():
-        told, value = str(entry.get("name", "")), entry.get("idx")
-        if isinstance(value, int) and card.labels.get(told) != value:
+    for told, value in told_labels(datastore, name):
+        if card.labels.get(told) != value:
             raise BadDataset(
                 f"In the label of {name}, {value} means {told!r}; {card.title} has "
                 f"{', '.join(f'{v} {n}' for n, v in card.labels.items())}.",
                 "Save the label again with all segments of the model, in its order.",
             )
+
+
+def told_labels(datastore: Datastore, name: str) -> list[tuple[str, int]]:
+    """Name and value of each label, as the client told that saved the final label of a case."""
+    told = datastore.get_label_info(name, FINAL).get("label_info") or ()
+    return [
+        (str(entry.get("name", "")), entry["idx"])
+        for entry in told
+        if isinstance(entry.get("idx"), int)
+    ]

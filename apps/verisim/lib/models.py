@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +40,19 @@ class Models:
     def __init__(self, *folders: Path) -> None:
         self.folders = folders
         self._cards: dict[Path, _Read] = {}
+        self._held = threading.local()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Inside the block this thread sees the folders as they are at its beginning.
+
+        Whoever asks for many models then lists the folders once.
+        """
+        self._held.cards = self._listed()
+        try:
+            yield
+        finally:
+            del self._held.cards
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -83,6 +99,10 @@ class Models:
         return tuple(found)
 
     def _current(self) -> dict[str, ModelCard | VerisimError]:
+        held: dict[str, ModelCard | VerisimError] | None = getattr(self._held, "cards", None)
+        return self._listed() if held is None else held
+
+    def _listed(self) -> dict[str, ModelCard | VerisimError]:
         before, read = self._cards, {}
         current: dict[str, ModelCard | VerisimError] = {}
         for name, path in newest_paths(self.folders).items():

@@ -17,6 +17,7 @@ from lib.training_options import TrainingOptions
 from lib.training_run import recorded
 from verisim.training.fit import Fit, Improvement
 
+
 class FineTuning(TrainTask):
     """Learns from final labels; the new version replaces the present one unless it is worse.
 
@@ -76,10 +77,7 @@ class FineTuning(TrainTask):
         dataset = labelled_dataset(datastore, card, options)
         device = options.chosen_device()
         fit = Fit(card, dataset, options.schedule(card), device=device)
-        with sparing_a_core():
-            improvement = fit.improve(self._run, self._folder, stats)
-        for checkpoint in self._run.rglob("checkpoint.pt"):
-            checkpoint.unlink()
+        improvement = fit.improve(self._run, self._folder, stats)
         return {
             "model": self._name,
             "version": improvement.card.version,
@@ -103,4 +101,3 @@ def _message(improvement: Improvement, cases: int) -> str:
         f"{card.title} stays in use: mean Dice {before:.4f} on {cases} validation case(s), "
         f"against {after:.4f} after fine-tuning."
     )
-

@@ -12,6 +12,7 @@ from typing import Any
 
 from verisim.errors import VerisimError
 from verisim.files.atomic import replacing
+from verisim.training.schedule import Schedule
 
 FILE_NAME = "train_stats.json"
 """As MONAI Label's own training names it."""
@@ -49,6 +50,11 @@ class TrainStats:
     total_epochs: int = 0
     iterations_per_epoch: int = 1
     start: float = field(default_factory=time.time)
+
+    def planned(self, schedule: Schedule, networks: int) -> None:
+        """Hear how long the training will be."""
+        self.iterations_per_epoch = schedule.validate_every
+        self.total_epochs = networks * -(-schedule.iterations // schedule.validate_every)
 
     def advance(self, done: int, total: int, message: str = "") -> None:
         """Write what the curves say, at the end of each epoch."""

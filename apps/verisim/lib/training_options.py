@@ -14,8 +14,14 @@ from verisim.errors import BadInput
 from verisim.subjects import FOLDS
 from verisim.training.schedule import Schedule
 
-LONGEST_WEEK = 7 * 24 * 60
-"""Minutes that a training may take."""
+LONGEST = 7 * 24 * 60
+"""Minutes that a training may take: a week."""
+
+Part = Literal["none", "0", "1", "2", "3", "4", "all"]
+"""A fold that validates; all: five networks, one a fold; none: a share of the subjects."""
+
+Mirrored = Literal["xyz", "xy", "xz", "yz", "x", "y", "z", "none"]
+"""Axes that augmentation mirrors."""
 
 
 def _first(choice: object) -> object:
@@ -96,11 +102,9 @@ class NewModelOptions(TrainingOptions, frozen=True, allow_inf_nan=False):
     labels: Annotated[str, Field(max_length=2000)] = ""
     channel: Annotated[str, Field(min_length=1, max_length=60)] = "image"
     plan: Annotated[Literal["auto"], BeforeValidator(_first)] = "auto"
-    fold: Annotated[
-        Literal["none", "0", "1", "2", "3", "4", "all"], BeforeValidator(_word)
-    ] = "none"
-    mirror: Annotated[str, Field(pattern="^(none|(?=.)x?y?z?)$")] = "xyz"
-    minutes: Annotated[float, Field(ge=0, le=LONGEST_WEEK)] = 0.0
+    fold: Annotated[Part, BeforeValidator(_word)] = "none"
+    mirror: Annotated[Mirrored, BeforeValidator(_first)] = "xyz"
+    minutes: Annotated[float, Field(ge=0, le=LONGEST)] = 0.0
     max_epochs: Annotated[int, Field(ge=1, le=10_000)] = 80
     iterations_per_epoch: Annotated[int, Field(ge=1, le=10_000)] = 100
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Schedule.learning_rate
