@@ -26,6 +26,9 @@ SEED = 1234
 CHUNK = 1_000_000
 """Draws at a time, so that memory stays bounded."""
 
+ENOUGH = 1000
+"""Draws of every voxel, on average, beyond which all are simply counted alike."""
+
 
 @dataclass(frozen=True)
 class CaseSize:
@@ -216,6 +219,8 @@ def _counts(size: int, draws: int, generator: np.random.RandomState) -> npt.NDAr
     counts = np.zeros(size, np.int64)
     if not size:
         return counts
+    if draws > ENOUGH * size:  # few cases: a draw would take long and tell nothing more
+        return counts + draws // size
     step = max(CHUNK, size)
     for done in range(0, draws, step):
         indices = generator.randint(0, size, size=min(step, draws - done))

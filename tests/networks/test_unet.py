@@ -5,12 +5,11 @@ from dynamic_network_architectures.architectures.unet import PlainConvUNet
 
 from tests.conftest import parameters
 from verisim.networks.unet import UNet
-from verisim.planning import FINEST_FEATURES, STAGES
 
 DEFAULT = UNet(
-    features=tuple(FINEST_FEATURES * 2**stage for stage in range(STAGES)),
-    strides=((1, 1, 1), *[(2, 2, 2)] * (STAGES - 1)),
-    kernel_sizes=((3, 3, 3),) * STAGES,
+    features=(16, 32, 64, 128),
+    strides=((1, 1, 1), *[(2, 2, 2)] * 3),
+    kernel_sizes=((3, 3, 3),) * 4,
 )
 SMALL = UNet((2, 4, 8), ((1, 1, 1), (2, 2, 2), (2, 2, 1)), ((3, 3, 3),) * 3, convolutions=1)
 

@@ -62,9 +62,12 @@ def fit(grid: Grid, dataset_voxels: float, budget: Budget) -> Fit:
     """
     topology = _first(grid)
     tried: list[Triple] = []
-    while not budget.fits(numbers := _numbers(topology, grid, budget), grid.flat):
+    while not _fits(topology, grid, budget):
+        if topology.patch_size in tried:  # rounding up can undo a step
+            raise _too_little(budget)
         tried.append(topology.patch_size)
         topology = _smaller(topology, grid, budget)
+    numbers = _numbers(topology, grid, budget)
     return Fit(
         network=budget.preset.network(topology, grid.flat),
         patch_size=topology.patch_size,
@@ -73,6 +76,11 @@ def fit(grid: Grid, dataset_voxels: float, budget: Budget) -> Fit:
         batch_in_memory=budget.batch(numbers, grid.flat),
         batch_in_data=round(dataset_voxels * LARGEST_SHARE / prod(topology.patch_size)),
     )
+
+
+def _fits(topology: Topology, grid: Grid, budget: Budget) -> bool:
+    """On the way down a patch may be one that no axis of which is halved: that is no U-Net."""
+    return topology.stages > 1 and budget.fits(_numbers(topology, grid, budget), grid.flat)
 
 
 def _numbers(topology: Topology, grid: Grid, budget: Budget) -> int:
@@ -108,10 +116,7 @@ def _smaller(topology: Topology, grid: Grid, budget: Budget) -> Topology:
     probe[axis] -= topology.divisor[axis]
     # a shorter patch may be halved less often, and then a smaller step is enough
     size[axis] -= _topology(grid, probe).divisor[axis]
-    smaller = _topology(grid, size)
-    if smaller.stages < 2:
-        raise _too_little(budget)
-    return smaller
+    return _topology(grid, size)
 
 
 def _longest(size: list[float], grid: Grid, budget: Budget) -> int:
