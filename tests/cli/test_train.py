@@ -9,10 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command, Run, in_a_process, listing
+from tests.training.tiny_plan import write_plan
 from verisim.installed import find_card
-from verisim.networks.unet import UNet
 
 Train = Callable[..., Run]
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    """A plan of one tiny network."""
+    return write_plan(tmp_path / "tiny-plan.toml")
 
 
 @pytest.fixture
@@ -20,18 +26,17 @@ def train(
     verisim: Command,
     a_dataset: Path,
     models: Path,
+    plan: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Train:
     """Train a tiny network of that name for two steps, unless told otherwise."""
-    small = UNet((4, 8), ((1, 1, 1), (2, 2, 2)), ((3, 3, 3), (3, 3, 3)), 1)
-    monkeypatch.setattr("verisim.planning.UNet", lambda **arguments: small)
-    monkeypatch.setattr("verisim.planning.STAGES", 2)
     monkeypatch.chdir(tmp_path)
-    once = ("--iterations", 2, "--validate-every", 2, "--batch-size", 1, "--models", models)
+    once = ("--iterations", 2, "--validate-every", 2, "--models", models)
 
     def run(*arguments: object) -> Run:
-        return verisim("train", a_dataset, *once, *arguments)
+        planned = () if "--from" in arguments else ("--plan", plan)
+        return verisim("train", a_dataset, *once, *planned, *arguments)
 
     return run
 
@@ -126,7 +131,7 @@ def test_what_cannot_be_trained_is_refused_and_leaves_nothing(
 def test_training_in_its_own_process_prints_one_json_object(
     a_dataset: Path, models: Path, tmp_path: Path
 ) -> None:
-    few = ("--iterations", 1, "--batch-size", 1, "--run", tmp_path / "run", "--models", models)
+    few = ("--iterations", 1, "--run", tmp_path / "run", "--models", models)
     run = in_a_process("train", a_dataset, "--from", "tiny", *few, "--json")
     assert run.code == 0
     assert run.facts["model"]["name"] == "tiny"

@@ -1,6 +1,5 @@
 """From cases and a card without weights to a card with weights, and from version to version."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,15 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import affine_of
-from tests.training.tiny_run import a_ball
-from verisim.card import ModelCard, read_card
-from verisim.dataset import Dataset, open_dataset
-from verisim.errors import BadDataset, Cancelled, WrongChannels
+from tests.training.balls import write_balls
+from verisim.card import ModelCard, read_card, write_model
+from verisim.dataset import Dataset
+from verisim.errors import BadDataset, BadInput, Cancelled, WrongChannels
 from verisim.installed import find_card
 from verisim.networks.weights import weights_of
 from verisim.segmentation import NetworkSegmenter
-from verisim.training.fit import Fit
+from verisim.training.augmentation import seeded
+from verisim.training.fit import Fit, gathered
+from verisim.training.look_alikes import SubjectWarning
 from verisim.training.member import Member
 from verisim.training.schedule import Schedule
 
@@ -31,22 +31,7 @@ QUICK = Schedule(
 @pytest.fixture
 def dataset(tmp_path: Path) -> Dataset:
     """Three cases of a bright and a dark ball; the last validates."""
-    folder = tmp_path / "data"
-    for k in range(3):
-        example = a_ball(k)
-        for kind, array in (("images", example.image[0]), ("labels", example.label)):
-            (folder / kind).mkdir(parents=True, exist_ok=True)
-            image = nibabel.Nifti1Image(array, affine_of(origin=(5.0, 0.0, 0.0)))
-            nibabel.save(image, folder / kind / f"case_{k}.nii.gz")
-    listed = [
-        {"image": f"images/case_{k}.nii.gz", "label": f"labels/case_{k}.nii.gz"} for k in range(3)
-    ]
-    labels = {"background": 0, "anterior": 1, "posterior": 2}
-    text = {"name": "balls", "licence": "CC0", "labels": labels, "training": listed}
-    (folder / "dataset.json").write_text(json.dumps(text))
-    splits = {"train": ["case_0", "case_1"], "val": ["case_2"]}
-    (folder / "splits.json").write_text(json.dumps(splits))
-    return open_dataset(folder)
+    return write_balls(tmp_path / "data")
 
 
 @pytest.fixture
@@ -111,6 +96,17 @@ class StopWhen:
             raise Cancelled("Stopped.")
 
 
+class Steps:
+    """Progress that keeps the steps it hears of, not the cases that are read."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def advance(self, done: int, total: int, message: str = "") -> None:
+        if not message.startswith("reading"):
+            self.steps.append(done)
+
+
 def test_a_cancelled_fit_leaves_no_model_and_can_be_continued(
     dataset: Dataset, untrained: ModelCard, tmp_path: Path
 ) -> None:
@@ -167,6 +163,87 @@ def test_fine_tuning_starts_from_the_cards_weights(a_trained_model: ModelCard) -
     stored = weights_of(a_trained_model.load())
     assert start.keys() == stored.keys()
     assert all(torch.equal(start[name], stored[name]) for name in stored)
+
+
+def an_ensemble(card: ModelCard, folder: Path) -> ModelCard:
+    """Two networks of different seeds in one model."""
+    members = []
+    for seed in (1, 2):
+        with seeded(seed):
+            members.append(weights_of(card.build()))
+    return write_model(replace(card, members=2), gathered(members), folder)
+
+
+def test_each_network_of_an_ensemble_starts_from_its_own_weights(
+    a_card: ModelCard, tmp_path: Path
+) -> None:
+    card = an_ensemble(a_card, tmp_path)
+    stored = weights_of(card.load())
+    for k in range(2):
+        start = weights_of(Member(card, [], [], SHORT, number=k).start())
+        assert all(torch.equal(start[n], stored[f"members.{k}.{n}"]) for n in start)
+
+
+def test_an_ensemble_is_fine_tuned_network_by_network_and_stays_an_ensemble(
+    dataset: Dataset, a_card: ModelCard, tmp_path: Path
+) -> None:
+    card = an_ensemble(a_card, tmp_path / "models")
+    heard = Steps()
+    came = Fit(card, dataset, QUICK).improve(tmp_path / "run", tmp_path / "models", heard)
+    assert came.improved
+    assert (came.card.members, came.card.version) == (2, 2)
+    assert came.card.training is not None
+    assert came.card.training.iterations == QUICK.iterations // 2
+    assert heard.steps == sorted(heard.steps)
+    assert heard.steps[-1] == QUICK.iterations
+    assert NetworkSegmenter(came.card)(dataset.split("val")[0].volume()).warnings == ()
+    assert (tmp_path / "run" / "member1" / "curves.csv").is_file()
+
+
+def test_an_ensemble_of_models_has_no_network_to_fine_tune(
+    dataset: Dataset, untrained: ModelCard, tmp_path: Path
+) -> None:
+    named = replace(untrained, ensemble=("a", "b"))
+    with pytest.raises(BadInput, match="ensemble of a, b"):
+        Fit(named, dataset, SHORT).improve(tmp_path / "run", tmp_path)
+
+
+def test_what_a_killed_process_left_is_removed_and_other_models_are_left_alone(
+    dataset: Dataset, untrained: ModelCard, tmp_path: Path
+) -> None:
+    left = [tmp_path / "run" / ".writing-a" / "checkpoint.pt"]
+    left += [tmp_path / "models" / ".writing-b" / "tiny-v1.safetensors"]
+    other = tmp_path / "models" / ".writing-c" / "liver-v1.safetensors"
+    for path in (*left, other):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"half")
+    Fit(untrained, dataset, SHORT)(tmp_path / "run", tmp_path / "models")
+    assert list(tmp_path.glob("*/.writing-*")) == [other.parent]
+
+
+def test_cases_that_do_not_fit_into_memory_train_the_same_weights(
+    dataset: Dataset, untrained: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = Fit(untrained, dataset, SHORT)
+    roomy = fit(tmp_path / "roomy", tmp_path / "a").load()
+    monkeypatch.setattr("verisim.training.examples.MEMORY_SHARE", 0.0)
+    seen: list[bool] = []
+    stop = StopWhen(lambda *_: bool(seen.append((tmp_path / "tight/preprocessed").is_dir())))
+    tight = fit(tmp_path / "tight", tmp_path / "b", stop).load()
+    assert any(seen)
+    assert not (tmp_path / "tight" / "preprocessed").exists()
+    weights, expected = weights_of(tight), weights_of(roomy)
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+
+
+def test_cases_on_both_sides_that_look_the_same_are_named(
+    dataset: Dataset, untrained: ModelCard, tmp_path: Path
+) -> None:
+    for kind in ("images", "labels"):
+        folder = tmp_path / "data" / kind
+        (folder / "case_2.nii.gz").write_bytes((folder / "case_0.nii.gz").read_bytes())
+    with pytest.warns(SubjectWarning, match=r"case_0 and case_2 \(1\.00\)"):
+        Fit(untrained, dataset, SHORT)(tmp_path / "run", tmp_path / "models")
 
 
 def test_a_label_of_another_image_is_named(

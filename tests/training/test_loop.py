@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -75,10 +76,12 @@ def assert_as_uninterrupted(
     assert_equal(weights_of(last.average), weights_of(its_last.average))
 
 
-def test_a_run_killed_twice_ends_exactly_as_an_uninterrupted_one(
+@pytest.mark.slow
+def test_a_run_killed_again_and_again_ends_exactly_as_an_uninterrupted_one(
     tmp_path: Path, uninterrupted: tuple[Trained, Path]
 ) -> None:
-    for when in ("9", "saving"):
+    # in the middle of a period, of a checkpoint; between curve and checkpoint; before the curve
+    for when in ("9", "saving", "moving-2", "moving-1"):
         command = [sys.executable, "-m", "tests.training.tiny_run", str(tmp_path), when]
         killed = subprocess.run(command, cwd=ROOT, check=False, capture_output=True)
         assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
@@ -151,8 +154,24 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None
         a_loop(tmp_path).resume()
 
 
-def test_the_learning_rate_rises_then_falls_to_zero(tmp_path: Path) -> None:
-    loop = a_loop(tmp_path)
+def test_a_checkpoint_between_validations_keeps_the_curve(
+    tmp_path: Path, uninterrupted: tuple[Trained, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("verisim.training.loop.CHECKPOINT_SECONDS", 0.0)
+        with pytest.raises(Cancelled):
+            run(tmp_path, StopAt(9))
+    again = StopAt()
+    trained = run(tmp_path, again)
+    assert again.heard[0] == 9
+    assert_as_uninterrupted(trained, tmp_path, uninterrupted)
+
+
+@pytest.mark.parametrize("decay", ["poly", "cosine"])
+def test_the_learning_rate_rises_then_falls_to_zero(
+    tmp_path: Path, decay: Literal["poly", "cosine"]
+) -> None:
+    loop = a_loop(tmp_path, replace(SCHEDULE, decay=decay))
     rates = []
     for step in range(SCHEDULE.iterations):
         rates.append(loop.pace.get_last_lr()[0])

@@ -1,7 +1,7 @@
 """A training of seconds that can be killed: `python -m tests.training.tiny_run FOLDER WHEN`.
 
-WHEN is a number, the step before which the process kills itself, or "saving": it then dies with
-its next checkpoint half written.
+WHEN is a number, the step before which the process kills itself; or "saving": it then dies with
+its next checkpoint half written; or "moving-K": it dies before the K-th file is moved into place.
 """
 
 from __future__ import annotations
@@ -101,11 +101,26 @@ def die_while_saving() -> None:
     torch.save = half
 
 
+def die_before_moving(number: int) -> None:
+    """Let the process die when a finished temporary file is about to get its name."""
+    moves = iter(range(1, number + 1))
+    move = Path.replace
+
+    def counted(path: Path, target: Path) -> Path:
+        if next(moves) == number:
+            die()
+        return move(path, target)
+
+    Path.replace = counted
+
+
 def main(folder: str, when: str) -> None:
     """Train until the end or death."""
     torch.set_num_threads(1)
     if when == "saving":
         die_while_saving()
+    if when.startswith("moving-"):
+        die_before_moving(int(when.removeprefix("moving-")))
     step = int(when) if when.isdigit() else -1
     a_loop(Path(folder)).run(batches(), validate, Killer(step))
 

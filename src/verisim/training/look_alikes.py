@@ -18,6 +18,9 @@ THUMBNAIL = 16
 SAME = 0.95
 """Correlation of images of the same scan; the two sides of one brain come to 0.8 (measured)."""
 
+ROUNDING = 1e-6
+"""Of an image's own size: smaller differences between voxels are none."""
+
 MOST_NAMED = 5
 """Pairs that a warning names."""
 
@@ -83,5 +86,7 @@ def _thumbnail(image: Array) -> Array:
     small = ndimage.zoom(coarse, [THUMBNAIL / n for n in coarse.shape], order=1).ravel()
     centred = small - small.mean()
     length = float(np.linalg.norm(centred))
-    flat: Array = centred / length if length > 0 else centred
+    # what is left of a constant image is rounding
+    varied = length > ROUNDING * float(np.linalg.norm(small))
+    flat: Array = centred / length if varied else np.zeros_like(centred)
     return flat
