@@ -20,7 +20,7 @@ def a_labelled_pair(seed: int) -> tuple[Volume, LabelMap]:
     random = np.random.default_rng(seed)
     label = np.zeros((SIDE, SIDE, SIDE), np.uint8)
     x, y, z = random.integers(1, 5, 3)
-    deep, high = random.integers(5, 12, 2)  # so different that no two pass for one person
+    deep, high = 2 * random.integers(3, 6, 2)  # so different that no two pass for one person
     label[x : x + 5, y : y + deep, z : z + high] = 1
     label[x + 6 : x + 11, y : y + deep, z : z + high] = 2
     array = random.normal(100, 5, label.shape) + 60.0 * (label == 1) - 60.0 * (label == 2)

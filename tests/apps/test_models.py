@@ -17,9 +17,11 @@ from lib.models import Models
 from lib.offered import Offered
 from tests.apps.client import infer, refusal, taken_apart, voxels
 from tests.apps.running import Server, a_tiny_card, a_tiny_model, an_image, untrained
+from tests.exchange.folders import Folder
 from verisim import errors, files
-from verisim.card import ModelCard
+from verisim.card import ModelCard, write_model
 from verisim.ensembles import EnsembleSegmenter, segmenter_of
+from verisim.exchange.importing import Wanted, import_model
 from verisim.segmentation import NetworkSegmenter
 
 ALL_AXES = (0, 1, 2)
@@ -56,6 +58,20 @@ def test_a_model_that_is_new_to_the_running_server_is_listed_and_answers(
     assert "latecomer" in info(server, "trainers")
     reply = taken_apart(infer(server, {"image": "case_1"}, model="latecomer"))
     assert reply.params["model"] == {"name": "latecomer", "version": 1}
+    np.testing.assert_array_equal(voxels(reply), found_here(server, card))
+
+
+def test_a_model_that_nnunet_trained_is_listed_and_answers_like_any_other(
+    server: Server, models: Path, tmp_path: Path
+) -> None:
+    folder = Folder(folds=("fold_0", "fold_1")).write(tmp_path / "nnunet")
+    imported = import_model(folder, Wanted("from-nnunet"))
+    card = write_model(imported.card, imported.weights, models)
+    told = info(server)["from-nnunet"]
+    assert (told["configuration"], told["members"]) == ("3d_fullres", 2)
+    assert (told["mirrored_axes"], told["mirroring"]) == ([0, 1, 2], True)
+    reply = taken_apart(infer(server, {"image": "case_1"}, model="from-nnunet"))
+    assert reply.params["mirror"] is True
     np.testing.assert_array_equal(voxels(reply), found_here(server, card))
 
 
