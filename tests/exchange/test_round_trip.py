@@ -15,7 +15,7 @@ from scipy import ndimage
 from torch import nn
 
 from tests.conftest import affine_of
-from verisim import files
+from verisim import files, patches
 from verisim.card import ModelCard, write_model
 from verisim.exchange.exporting import export_model
 from verisim.networks.unet import UNet
@@ -26,8 +26,12 @@ from verisim.segmentation import NetworkSegmenter
 from verisim.training.augmentation import seeded
 from verisim.volume import LabelMap, Volume
 
-TIE = 5e-3
+TIE = 2e-3
 """Two classes whose probabilities differ by less are a tie: nnU-Net adds up halves."""
+
+ROUGH_TIE = 2e-2
+"""The same where the processor multiplies bfloat16: its 8 binary digits stand against the 11 of
+halves and the 24 of single precision, in each layer of a network of random weights."""
 
 PROGRAM = Path(sys.executable).with_name("nnUNetv2_predict_from_modelfolder")
 
@@ -50,7 +54,9 @@ def volumes(a_card: ModelCard) -> ModelCard:
     return replace(
         a_card,
         preprocessing=Preprocessing("RAS", (0.9, 1.0, 2.0), (ct,), crop=True, order=3),
-        patch_size=(16, 20, 8),
+        # tiles lie along x only: in the corners of a patch nnU-Net's Gaussian is too small for
+        # halves (10 exp(-24) of 6e-8), and its own answer is noise where nothing else is seen
+        patch_size=(16, 40, 32),
         network=SPACE,
         members=2,
         mirrored_axes=(0, 1, 2),
@@ -82,7 +88,9 @@ def balanced(card: ModelCard, folder: Path) -> ModelCard:
                 nn.init.normal_(parameter, 0.3 if parameter.ndim == 1 else 0.0, 0.4)
             with torch.no_grad():
                 logits = member(torch.randn(8, len(card.channels), *card.patch_size))
-                member.decoder.seg_layers[-1].bias -= logits.mean((0, 2, 3, 4))
+                last = member.decoder.seg_layers[-1]
+                last.bias.sub_(logits.mean((0, 2, 3, 4))).div_(logits.std())
+                last.weight.div_(logits.std())
     return write_model(card, weights_of(network), folder / "models")
 
 
@@ -142,20 +150,37 @@ def nnunets_answers(card: ModelCard, folder: Path) -> dict[str, Answer]:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["volumes", "slices"])
 def test_both_programs_give_the_same_label_maps_up_to_ties(
-    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+    kind: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     card = balanced(request.getfixturevalue(kind), tmp_path)
     theirs = nnunets_answers(card, tmp_path)
     segmenter = NetworkSegmenter(card)
-    for name in images():
-        ours = segmenter(files.read(tmp_path / "in" / f"{name}_0000.nii.gz")).label_map
-        turn = card.preprocessing.orientation or ours.orientation
-        one, other = ours.reoriented(turn).array, theirs[name].label_map.reoriented(turn).array
-        differing = np.argwhere(one != other)
-        sys.stdout.write(f"{kind} {name}: {len(differing)} of {one.size} voxels differ\n")
-        for x, y, z in differing:
-            probabilities = theirs[name].probabilities[:, x, y, z]
-            lost = probabilities[other[x, y, z]] - probabilities[one[x, y, z]]
-            assert abs(lost) < TIE, f"{len(differing)} voxels differ, not all of them ties"
-        assert len(differing) < 0.01 * one.size
-        assert len(np.unique(other)) == card.classes
+    for name, answer in theirs.items():
+        volume = files.read(tmp_path / "in" / f"{name}_0000.nii.gz")
+        check_ties(f"{kind} {name}, as the processor has it", segmenter, volume, answer, ROUGH_TIE)
+        with monkeypatch.context() as patched:
+            patched.setattr(patches, "has_bfloat16", lambda kind: False)
+            check_ties(f"{kind} {name}, full precision", segmenter, volume, answer, TIE)
+
+
+def check_ties(
+    what: str, segmenter: NetworkSegmenter, volume: Volume, theirs: Answer, tie: float
+) -> None:
+    """Every voxel that differs is one where nnU-Net's two classes are about as probable."""
+    card, label_map = segmenter.card, segmenter(volume).label_map
+    turn = card.preprocessing.orientation or volume.orientation
+    ours, other = label_map.reoriented(turn).array, theirs.label_map.reoriented(turn).array
+    differing = np.argwhere(ours != other)
+    lost = [
+        float(theirs.probabilities[other[x, y, z], x, y, z])
+        - float(theirs.probabilities[ours[x, y, z], x, y, z])
+        for x, y, z in differing
+    ]
+    said = f"{what}: {len(differing)} of {ours.size} voxels differ, by {max(lost, default=0):.1g}"
+    sys.stdout.write(said + "\n")
+    assert max(lost, default=0.0) < tie, said
+    assert len(differing) < 0.01 * ours.size, said
+    assert len(np.unique(other)) == card.classes
