@@ -1,0 +1,1 @@
+"""What the benchmarks beside nnU-Net v2 share."""
