@@ -18,7 +18,7 @@ def main() -> None:
     """Read the folder and the number of cases from the command line and write them."""
     parser = argparse.ArgumentParser(description="Make a data set of hippocampus phantoms.")
     parser.add_argument("folder", type=Path, help="where to write")
-    parser.add_argument("--cases", type=int, default=6, help="how many, each of its own seed")
+    parser.add_argument("--cases", type=int, default=5, help="how many, each of its own seed")
     arguments = parser.parse_args()
     write_training_set(arguments.folder, arguments.cases)
     print(f"{arguments.cases} labelled phantoms written to {arguments.folder}")

@@ -101,7 +101,9 @@ class CrossValidation:
         if None not in found.values():
             return [card for card in found.values() if card is not None]
         cases = self.dataset.split(self.split)
-        with shelf(run_folder) as kept:
+        # single folds may be trained at the same time, each in its own folder
+        alone = len(found) == 1
+        with shelf(_folder(run_folder, wanted[0]) if alone else run_folder) as kept:
             listed = Reader(self.card, self.before).read(cases, kept, self.split, progress)
             examples = {example.name: example for example in listed}
             _warn(folds, examples)

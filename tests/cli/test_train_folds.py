@@ -115,6 +115,17 @@ def test_a_training_in_minutes_says_what_it_gives_up_and_keeps_its_schedule(
     assert resumed.iterations == planned.schedule.iterations
 
 
+def test_a_fine_tuning_in_minutes_keeps_its_schedule(train: Train, tmp_path: Path) -> None:
+    run = train("--from", "tiny", "--minutes", "0.1")
+    assert run.code == 0
+    planned = read_planned(tmp_path / "runs" / "tiny-v2")
+    assert planned is not None
+    assert not planned.lighter
+    assert planned.schedule.batch_size == 1
+    lines = (tmp_path / "runs" / "tiny-v2" / "curves.csv").read_text().splitlines()
+    assert lines[-1].startswith(f"{planned.schedule.iterations},")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

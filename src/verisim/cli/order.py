@@ -12,6 +12,7 @@ from verisim.cli.terminal import COUNT, Terminal
 from verisim.cross_validation import CrossValidation, answers_in
 from verisim.dataset import Dataset
 from verisim.errors import BadInput, NotFound
+from verisim.files.atomic import clear_unfinished
 from verisim.fingerprint import fingerprint_of
 from verisim.installed import SHIPPED_MODELS, find_card, find_cards
 from verisim.planning import Configuration, Plan, make_plan, read_plan
@@ -29,6 +30,9 @@ from verisim.training.fit import Fit, Improvement
 from verisim.training.schedule import Schedule
 
 AXES = "xyz"
+
+PLAN = "plan.toml"
+"""The plan that a run goes by, in its folder."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,8 @@ class Order:
         work, before = self._work, self._before(wish.previous)
         plan = self._plan(wish, folder)
         candidates = wish.candidates(plan, version)
-        plan.write(folder / "plan.toml")
+        clear_unfinished(folder, PLAN)
+        plan.write(folder / PLAN)
         own_folder = folder if self._number is None else folder / f"fold{self._number}"
         candidate, schedule = self._chosen(wish, candidates, work, own_folder)
         self.terminal.note(f"Checkpoint and curves are in {own_folder}; {SAME_COMMAND}")
@@ -197,8 +202,8 @@ class Order:
         """The person's plan, that of the run, or a new one."""
         if wish.plan != "auto":
             return read_plan(Path(wish.plan))
-        if (folder / "plan.toml").is_file():
-            return read_plan(folder / "plan.toml")
+        if (folder / PLAN).is_file():
+            return read_plan(folder / PLAN)
         with self.terminal.warnings_as_notes(), self.terminal.progress("look", COUNT) as progress:
             return make_plan(fingerprint_of(self.dataset, "all", progress))
 
@@ -242,13 +247,11 @@ class Order:
     def _planned(self, candidates: tuple[Candidate, ...], work: Work, folder: Path) -> Planned:
         """The schedule that the run began with, or a new one, kept for when it is resumed."""
         planned = read_planned(folder)
-        if planned is None and self.minutes is not None:
-            self.terminal.note(f"Measuring this machine, to end in {self.minutes:g} minutes.")
-            planned = plan_for(
-                self.minutes, self.started, candidates, work, self.schedule, self.device
-            )
+        if planned is None:
+            minutes = self.minutes or 0.0
+            self.terminal.note(f"Measuring this machine, to end in {minutes:g} minutes.")
+            planned = plan_for(minutes, self.started, candidates, work, self.schedule, self.device)
             write_planned(planned, folder)
-        assert planned is not None  # nobody asks without minutes or an earlier plan
         self.terminal.note(f"Planned for {planned.minutes:g} minutes: {planned.gives_up}.")
         return planned
 

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from verisim.card import ModelCard
 from verisim.dataset import Case
 from verisim.errors import Conflict
-from verisim.files.atomic import make_folder, replacing
+from verisim.files.atomic import clear_unfinished, make_folder, replacing
 from verisim.training.examples import Reader, Shelf
 from verisim.training.member import Member
 from verisim.training.schedule import Schedule
@@ -207,6 +207,7 @@ def measured(
 def write_planned(planned: Planned, folder: Path) -> None:
     """Keep the schedule beside the run, so that a resumed run has the same."""
     make_folder(folder)
+    clear_unfinished(folder, FILE_NAME)
     with replacing(folder / FILE_NAME) as temporary:
         temporary.write_text(tomli_w.dumps(asdict(planned)), encoding="utf-8")
 
