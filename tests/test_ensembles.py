@@ -139,3 +139,12 @@ def test_the_second_stage_of_a_cascade_is_given_the_labels_of_the_first(
     for channel, name in zip(seen.array[1:], ("anterior", "posterior"), strict=True):
         np.testing.assert_array_equal(channel, placed.binary(name))
     assert segmenter(VOLUME).label_map.shares_grid(VOLUME)
+
+
+def test_stages_that_name_each_other_are_refused(
+    pair: tuple[ModelCard, ModelCard], tmp_path: Path
+) -> None:
+    first = written(replace(pair[0], name="first", previous="second"), tmp_path, 5)
+    written(replace(pair[0], name="second", previous="first"), tmp_path, 6)
+    with pytest.raises(BadCard, match="second v1 cannot be the first stage of first v1"):
+        segmenter_of(first)

@@ -146,6 +146,16 @@ def test_what_only_one_side_knows_is_not_compared_and_said(
     assert "posterior, amygdala" in found.warnings[0]
 
 
+def test_capitals_do_not_part_labels(a_card: ModelCard, dataset: Dataset) -> None:
+    """nnU-Net keeps the capitals of dataset.json, data sets here are read in lower case."""
+    labels = {name.upper(): value for name, value in a_card.labels.items()}
+    colors = {name.upper(): color for name, color in a_card.colors.items()}
+    loud = replace(a_card, labels=labels, colors=colors)
+    evaluation = evaluate(Reading(loud), dataset, "val")
+    assert [row.label for row in evaluation.labels] == ["ANTERIOR", "POSTERIOR"]
+    assert evaluation.warnings == ()
+
+
 def test_a_data_set_of_other_labels_is_refused(a_card: ModelCard, dataset: Dataset) -> None:
     with pytest.raises(BadDataset, match="liver, tumour"):
         evaluate(Reading(a_card), replace(dataset, labels={"liver": 1, "tumour": 2}), "val")

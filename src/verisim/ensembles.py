@@ -114,18 +114,30 @@ def segmenter_of(
         BadCard: The models of an ensemble do not fit together.
     """
 
-    def named(name: str) -> NetworkSegmenter:
-        return _single(find_card(name, *folders, card.folder))
+    def named(name: str) -> ModelCard:
+        return find_card(name, *folders, card.folder)
 
-    def _single(one: ModelCard) -> NetworkSegmenter:
-        previous = named(one.previous) if one.previous else None
+    def single(one: ModelCard) -> NetworkSegmenter:
+        first = _first_stage(one, named(one.previous)) if one.previous else None
+        previous = NetworkSegmenter(first, device, mirroring) if first else None
         return NetworkSegmenter(one, device, mirroring, previous)
 
     if not card.ensemble:
-        return _single(card)
-    members = tuple(named(name) for name in card.ensemble)
+        return single(card)
+    members = tuple(single(named(name)) for name in card.ensemble)
     _check_fit(card, members)
     return EnsembleSegmenter(card, members)
+
+
+def _first_stage(card: ModelCard, first: ModelCard) -> ModelCard:
+    """The first stage of a cascade, which is one model by itself and has the same labels."""
+    if first.previous or first.ensemble or dict(first.labels) != dict(card.labels):
+        raise BadCard(
+            f"{first.title} cannot be the first stage of {card.title}: it is made of several "
+            "models, or has other labels.",
+            "Name the model of low resolution that was trained on the same data set.",
+        )
+    return first
 
 
 def _check_fit(card: ModelCard, members: Sequence[NetworkSegmenter]) -> None:

@@ -143,6 +143,8 @@ def _under_model_names(card: ModelCard, dataset: Dataset) -> dict[str, int]:
     if all(name == f"label_{value}" for name, value in labels.items()):
         names = {value: name for name, value in card.labels.items()}
         labels = {names.get(value, name): value for name, value in labels.items()}
+    written = {name.lower(): name for name in card.labels}  # nnU-Net keeps capitals
+    labels = {written.get(name.lower(), name): value for name, value in labels.items()}
     if not labels.keys() & card.labels.keys():
         raise BadDataset(
             f"{dataset.name} has the labels {', '.join(dataset.labels)}; {card.title} segments "
