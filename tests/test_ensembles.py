@@ -148,3 +148,14 @@ def test_stages_that_name_each_other_are_refused(
     written(replace(pair[0], name="second", previous="first"), tmp_path, 6)
     with pytest.raises(BadCard, match="second v1 cannot be the first stage of first v1"):
         segmenter_of(first)
+
+
+def test_single_precision_computes_alike_whatever_the_processor_has(
+    a_trained_model: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = probabilities(NetworkSegmenter(a_trained_model))
+    monkeypatch.setattr("verisim.patches.has_bfloat16", lambda kind: True)
+    rough = probabilities(NetworkSegmenter(a_trained_model))
+    exact = probabilities(NetworkSegmenter(a_trained_model, precision="single"))
+    np.testing.assert_array_equal(exact, expected)
+    assert not np.array_equal(rough, expected)

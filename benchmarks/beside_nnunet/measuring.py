@@ -120,12 +120,14 @@ def keep_to(threads: int) -> None:
 
     nnU-Net sets torch's threads itself, to the smaller of the machine's processors and a variable
     of its own. Without bound processors the side that starts more processes would compute with
-    more than its threads.
+    more than its threads. The least busy processors are taken.
     """
     os.environ.update({"OMP_NUM_THREADS": str(threads), "nnUNet_def_n_proc": str(threads)})
     torch.set_num_threads(threads)
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    if hasattr(os, "sched_setaffinity") and threads < processors():
+        busy = psutil.cpu_percent(interval=1, percpu=True)
+        free = sorted(os.sched_getaffinity(0), key=lambda number: float(busy[number]))
+        os.sched_setaffinity(0, free[:threads])
 
 
 def processors() -> int:

@@ -19,16 +19,16 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from shortening import shortened
 
-MEASURED_STEPS = 5
+MEASURED_STEPS, MEASURING_SHARE = 5, 0.05
+"""Steps are measured for this share of the minutes, which are not taken from them."""
 
 
 def main() -> None:
     """Measure, plan, train; the checkpoint lies where nnU-Net puts it."""
     preprocessed, configuration, minutes = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    started = time.monotonic()
-    step, rest = measured(preprocessed, configuration)
-    epochs, steps = shortened(step, rest, 60 * minutes - (time.monotonic() - started))
+    step, rest = measured(preprocessed, configuration, MEASURING_SHARE * 60 * minutes)
+    epochs, steps = shortened(step, rest, 60 * minutes)
     print(f"{step:.2f} s a step, {rest:.2f} s after each epoch: {epochs} epochs of {steps} steps")
     trainer = trainer_of(preprocessed, configuration)
     trainer.num_epochs, trainer.num_iterations_per_epoch = epochs, steps
@@ -46,8 +46,14 @@ def trainer_of(preprocessed: Path, configuration: str) -> nnUNetTrainer:
     )
 
 
-def measured(preprocessed: Path, configuration: str) -> tuple[float, float]:
-    """Seconds of a step, and of what follows an epoch, tried in a folder that goes away."""
+def measured(preprocessed: Path, configuration: str, most: float) -> tuple[float, float]:
+    """Seconds of a step, and of what follows an epoch, tried in a folder that goes away.
+
+    Args:
+        preprocessed: With the plans.
+        configuration: One of them.
+        most: Seconds after which no further step is measured; one is in any case.
+    """
     lasting = os.environ["nnUNet_results"]  # noqa: SIM112  # nnU-Net's own word
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update({"nnUNet_results": folder})
@@ -56,8 +62,8 @@ def measured(preprocessed: Path, configuration: str) -> tuple[float, float]:
         trainer.on_train_start()
         trainer.on_epoch_start()
         trainer.on_train_epoch_start()
-        outputs, seconds = [], []
-        for _ in range(MEASURED_STEPS + 1):
+        outputs, seconds = [trainer.train_step(next(trainer.dataloader_train))], []
+        while len(seconds) < MEASURED_STEPS and (not seconds or sum(seconds) < most):
             started = time.monotonic()
             outputs.append(trainer.train_step(next(trainer.dataloader_train)))
             seconds.append(time.monotonic() - started)
@@ -68,7 +74,7 @@ def measured(preprocessed: Path, configuration: str) -> tuple[float, float]:
             validated = [trainer.validation_step(next(trainer.dataloader_val))]
             trainer.on_validation_epoch_end(validated)
         trainer.on_epoch_end()
-        return median(seconds[1:]), time.monotonic() - started
+        return median(seconds), time.monotonic() - started
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ def train_verisim(contest: Contest) -> ModelCard:
     command += ["--fold", contest.fold, "--minutes", contest.minutes, "--device", "cpu"]
     command += ["--models", models, "--run", contest.work / "verisim" / "run"]
     contest.once("verisim_training", command)
-    return find_card(NAME, models)
+    return find_card(NAME if contest.fold == "none" else f"{NAME}-fold{contest.fold}", models)
 
 
 def answers(contest: Contest, model_folder: Path, card: ModelCard, mirroring: bool) -> list[Path]:

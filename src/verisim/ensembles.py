@@ -17,6 +17,7 @@ from verisim.progress import SILENT, Progress
 from verisim.segmentation import (
     Clock,
     NetworkSegmenter,
+    Precision,
     Seen,
     Segmentation,
     Segmenter,
@@ -100,6 +101,7 @@ def segmenter_of(
     device: str = "cpu",
     mirroring: bool | None = None,
     folders: Sequence[Path] = (),
+    precision: Precision = "auto",
 ) -> Segmenter:
     """The segmenter that a card asks for: its own networks, a cascade, or several models.
 
@@ -108,6 +110,7 @@ def segmenter_of(
         device: Where to compute.
         mirroring: Whether to average over mirror images; None as the card says.
         folders: Where the models lie that the card names, besides its own folder.
+        precision: See `NetworkSegmenter`.
 
     Raises:
         NotFound: A model that the card names is not installed.
@@ -119,8 +122,8 @@ def segmenter_of(
 
     def single(one: ModelCard) -> NetworkSegmenter:
         first = _first_stage(one, named(one.previous)) if one.previous else None
-        previous = NetworkSegmenter(first, device, mirroring) if first else None
-        return NetworkSegmenter(one, device, mirroring, previous)
+        previous = NetworkSegmenter(first, device, mirroring, precision) if first else None
+        return NetworkSegmenter(one, device, mirroring, precision, previous)
 
     if not card.ensemble:
         return single(card)

@@ -6,14 +6,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
 
 from verisim.card import ModelCard
 from verisim.errors import TooLarge, WrongChannels
-from verisim.networks.averaged import Mirrored
+from verisim.networks.averaged import Mirrored, SinglePrecision
 from verisim.patches import (
     MANY_PATCHES,
     OVERLAP,
@@ -28,6 +28,9 @@ from verisim.volume import Array, LabelMap, Volume, millimetres
 
 UNLIKE_FACTOR = 1.5
 """A box this much larger or smaller than any in the training data is reported as unlike it."""
+
+
+Precision = Literal["auto", "single"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class NetworkSegmenter:
         card: The model.
         device: Where to compute, e.g. "cpu" or "cuda:0".
         mirroring: Whether to average over mirror images; None as the card says.
+        precision: "auto": bfloat16 where the processor multiplies it in hardware; "single":
+            single precision everywhere, slower and the same on every machine.
         previous: The first stage of a cascade.
         network: Loaded from the card.
     """
@@ -79,6 +84,7 @@ class NetworkSegmenter:
     card: ModelCard
     device: str = "cpu"
     mirroring: bool | None = None
+    precision: Precision = "auto"
     previous: Segmenter | None = None
     network: torch.nn.Module = field(init=False, repr=False)
 
@@ -87,6 +93,7 @@ class NetworkSegmenter:
         network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch leaves it out of its overloads
         wanted = self.card.mirroring if self.mirroring is None else self.mirroring
         axes = self.card.mirrored_axes if wanted else ()
+        network = SinglePrecision(network) if self.precision == "single" else network
         object.__setattr__(self, "network", Mirrored(network, axes) if axes else network)
 
     def __call__(self, volume: Volume, progress: Progress = SILENT) -> Segmentation:

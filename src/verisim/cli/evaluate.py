@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from verisim.cli.options import USER_MODELS, AsJson, Device, Mirror, Models, SubjectPattern
+from verisim.cli.options import (
+    USER_MODELS,
+    AsJson,
+    Device,
+    Mirror,
+    Models,
+    Precision,
+    PrecisionOption,
+    SubjectPattern,
+)
 from verisim.cli.terminal import COUNT, Terminal
 
 if TYPE_CHECKING:
@@ -30,6 +39,7 @@ def evaluate(
     tolerance_mm: Annotated[float, typer.Option(min=0, help="Of the surface Dice.")] = 1.0,
     subject_pattern: SubjectPattern = "",
     mirror: Mirror = None,
+    precision: PrecisionOption = Precision.auto,
     device: Device = "auto",
     models: Models = USER_MODELS,
     as_json: AsJson = False,
@@ -48,7 +58,9 @@ def evaluate(
         opened = open_dataset(dataset, subject_pattern)
     if output is not None:
         check_place(output)
-    segmenter = segmenter_of(card, choose(device), mirror, (SHIPPED_MODELS, models))
+    segmenter = segmenter_of(
+        card, choose(device), mirror, (SHIPPED_MODELS, models), precision.value
+    )
     with terminal.progress("evaluate", COUNT) as progress:
         evaluation = run(segmenter, opened, split, tolerance_mm, progress)
     for warning in (*evaluation.warnings, *_of_cases(evaluation)):

@@ -1,5 +1,6 @@
 """Options that several commands share, described once."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,22 @@ Mirror = Annotated[
     typer.Option(
         "--mirror/--no-mirror",
         help="Average over mirror images: slower, a little better. [as the model's card says]",
+    ),
+]
+
+
+class Precision(StrEnum):
+    """How exactly a network computes."""
+
+    auto = "auto"
+    single = "single"
+
+
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option(
+        "--precision",
+        help="single: slower, alike on every machine; auto: bfloat16 where there is any.",
     ),
 ]
 SubjectPattern = Annotated[

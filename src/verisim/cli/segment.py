@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from verisim.cli.options import DEFAULT_MODEL, USER_MODELS, AsJson, Device, Mirror, Models
+from verisim.cli.options import (
+    DEFAULT_MODEL,
+    USER_MODELS,
+    AsJson,
+    Device,
+    Mirror,
+    Models,
+    Precision,
+    PrecisionOption,
+)
 from verisim.cli.terminal import Terminal
 from verisim.errors import SeveralSeries
 
@@ -44,6 +53,7 @@ def segment(
         bool, typer.Option(help="In a folder of cases, keep label maps that exist already.")
     ] = False,
     mirror: Mirror = None,
+    precision: PrecisionOption = Precision.auto,
     device: Device = "auto",
     models: Models = USER_MODELS,
     as_json: AsJson = False,
@@ -63,7 +73,9 @@ def segment(
     card = find_card(model, SHIPPED_MODELS, models)
     wish = Wish(output, suffix, series or None, picture)
     questions = plan_questions(inputs, wish, len(card.channels))
-    segmenter = segmenter_of(card, choose(device), mirror, (SHIPPED_MODELS, models))
+    segmenter = segmenter_of(
+        card, choose(device), mirror, (SHIPPED_MODELS, models), precision.value
+    )
     try:
         with warnings.catch_warnings(), terminal.progress("segment") as progress:
             # what the person must know is in the answer, not between its lines

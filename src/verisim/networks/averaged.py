@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -47,3 +48,17 @@ class Mirrored(nn.Module):
         for flip in self.flips:
             total += self.network(patches.flip(flip)).flip(flip)
         return total / (len(self.flips) + 1)
+
+
+class SinglePrecision(nn.Module):
+    """A network that computes in single precision where others would take bfloat16."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Patches (B, C, X, Y, Z) to logits (B, K, X, Y, Z)."""
+        with torch.autocast(patches.device.type, enabled=False):
+            logits: Tensor = self.network(patches.float())
+        return logits
