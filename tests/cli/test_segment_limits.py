@@ -24,7 +24,7 @@ def test_stopping_leaves_nothing_behind_while_the_bar_moves(
     models: Path, tmp_path: Path, output: Path, ending: signal.Signals
 ) -> None:
     image = tmp_path / "large.nii"
-    files.write(image, an_image(shape=(150, 150, 150)))
+    files.write(image, an_image(shape=(240, 240, 240)))
     terminal, of_child = pty.openpty()
     command = [*COMMAND, "segment", image, "-o", output / "label.nii.gz", *TINY, models]
     with subprocess.Popen(
@@ -32,7 +32,7 @@ def test_stopping_leaves_nothing_behind_while_the_bar_moves(
     ) as process:
         os.close(of_child)
         seen = b""
-        while b" patches 2" not in seen:  # the bar names the patch: 20 or 200 of so many
+        while b" patches 2" not in seen:  # the bar names the patch: 2 thousand or 2 ten thousands of 27,000
             seen += os.read(terminal, 4096)
         process.send_signal(ending)
         assert process.wait(60) == {signal.SIGINT: 130, signal.SIGTERM: 143}[ending]
