@@ -1,10 +1,13 @@
 """Batch number k is the same whenever it is asked for."""
 
+import multiprocessing
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from verisim.training.ahead import batches_ahead, workers_for
 from verisim.training.augmentation import Augmentation
 from verisim.training.batches import FOREGROUND_SHARE, Batches, crop
 from verisim.training.examples import Example
@@ -86,3 +89,23 @@ def test_a_crop_holds_the_voxel_in_its_middle_and_zero_beyond_the_border(
 def test_a_case_without_labels_is_drawn_from_anywhere() -> None:
     empty = Example(np.ones((1, 20, 20, 20), np.float32), np.zeros((20, 20, 20), np.uint8))
     assert a_source([empty])(0).label.sum() == 0
+
+
+def test_batches_made_by_other_processes_are_the_same(two_examples: list[Example]) -> None:
+    source = a_source(two_examples)
+    for batch, number in zip(batches_ahead(source, 2, 7, workers=2), range(2, 7), strict=True):
+        assert torch.equal(batch.image, source(number).image)
+        assert torch.equal(batch.label, source(number).label)
+
+
+def test_whoever_stops_early_leaves_no_process_behind(two_examples: list[Example]) -> None:
+    upcoming = batches_ahead(a_source(two_examples), 0, 100, workers=2)
+    next(upcoming)
+    assert len(multiprocessing.active_children()) == 2
+    upcoming.close()
+    assert multiprocessing.active_children() == []
+
+
+def test_a_processor_makes_its_batches_itself_and_a_graphics_card_has_them_made() -> None:
+    assert workers_for("cpu") == 0
+    assert workers_for("cuda:0") >= 1

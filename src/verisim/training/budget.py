@@ -16,6 +16,7 @@ from verisim.card import ModelCard
 from verisim.dataset import Case
 from verisim.errors import Conflict
 from verisim.files.atomic import clear_unfinished, make_folder, replacing
+from verisim.training.ahead import batches_ahead, workers_for
 from verisim.training.examples import Reader, Shelf
 from verisim.training.member import Member
 from verisim.training.schedule import Schedule
@@ -187,10 +188,12 @@ def measured(
         examples, tried = reader.read(teaching, shelf, ""), reader.read(held_out, shelf, "")
         reading = (time.monotonic() - started) / (len(teaching) + len(held_out))
         member = Member(single, examples, tried, schedule, device)
-        loop, batches = member.loop(Path(folder)), member.batches()
+        loop = member.loop(Path(folder))
+        most = 1 + MOST_MEASURED
+        upcoming = batches_ahead(member.batches(), 0, most, workers_for(device))
 
         def step() -> None:
-            loop.step(batches(loop.iteration))
+            loop.step(next(upcoming))
 
         first = _seconds(step)
         left = max(1.0, deadline - time.monotonic())
@@ -198,6 +201,7 @@ def measured(
         if hasty and first * FEWEST_STEPS * work.trainings > 2 * left:
             enough = 0
         steps = [_seconds(step) for _ in range(enough)]
+        upcoming.close()
         saving = _seconds(loop.save)
         network = single.build().to(device)
         look = _seconds(lambda: validate(network, single, tried, device))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
@@ -18,6 +19,7 @@ from verisim.files.atomic import replacing
 from verisim.networks.weights import weights_of
 from verisim.patches import reduced_precision
 from verisim.progress import SILENT, Progress
+from verisim.training.ahead import batches_ahead, workers_for
 from verisim.training.batches import Batch
 from verisim.training.curves import Look, add_line
 from verisim.training.schedule import Schedule
@@ -103,15 +105,19 @@ class Loop:
         """
         self.resume()
         started = time.monotonic() - self._seconds
-        while self.iteration < self.schedule.iterations:
-            progress.advance(self.iteration, self.schedule.iterations, self._message())
-            self._losses.append(self.step(batches(self.iteration)))
-            self._seconds = time.monotonic() - started
-            if self._due():
-                self._look(validate)
-            elif time.monotonic() - self._saved > CHECKPOINT_SECONDS:
-                self.save()
-        progress.advance(self.iteration, self.schedule.iterations, self._message())
+        last = self.schedule.iterations
+        workers = workers_for(self.device)
+        progress.advance(self.iteration, last, self._message())
+        # closed on the way out, whatever happens: the processes that make batches end with it
+        with closing(batches_ahead(batches, self.iteration, last, workers)) as upcoming:
+            for batch in upcoming:
+                self._losses.append(self.step(batch))
+                self._seconds = time.monotonic() - started
+                if self._due():
+                    self._look(validate)
+                elif time.monotonic() - self._saved > CHECKPOINT_SECONDS:
+                    self.save()
+                progress.advance(self.iteration, last, self._message())
         return replace(self.best, seconds=self._seconds)
 
     def step(self, batch: Batch) -> float:
