@@ -22,6 +22,7 @@ from verisim.training.budget import (
     Candidate,
     Planned,
     Work,
+    lightened,
     plan_for,
     read_planned,
     write_planned,
@@ -220,9 +221,8 @@ class Order:
         chosen = lighter if (light if wish.light is None else wish.light) else own
         if chosen.card.network != own.card.network:
             self.terminal.note(
-                f"{chosen.card.network.features[0]} instead of {own.card.network.features[0]} "
-                f"features, batch {chosen.batch_size} instead of {own.batch_size}, which a "
-                "processor trains in hours; --full takes the plan's own network."
+                f"{', '.join(lightened(own, chosen))}, which a processor trains in hours; "
+                "--full takes the plan's own network."
             )
         return chosen, replace(self.schedule, batch_size=chosen.batch_size)
 

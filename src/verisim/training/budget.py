@@ -235,13 +235,18 @@ def read_planned(folder: Path) -> Planned | None:
         ) from error
 
 
-def _given_up(own: Candidate, chosen: Candidate, schedule: Schedule) -> str:
+def lightened(own: Candidate, chosen: Candidate) -> tuple[str, ...]:
+    """What a lighter network gives up, e.g. "16 instead of 32 features"."""
     before, after = own.card.network.features[0], chosen.card.network.features[0]
-    said = [f"{after} instead of {before} features"] * (after != before)
-    if chosen.batch_size != own.batch_size:
-        said.append(f"batch {chosen.batch_size} instead of {own.batch_size}")
-    steps = f"{schedule.iterations:,}"
-    return ", ".join([*said, f"{steps} iterations instead of nnU-Net's {NNUNET_ITERATIONS:,}"])
+    features = f"{after} instead of {before} features"
+    batch = f"batch {chosen.batch_size} instead of {own.batch_size}"
+    fewer = chosen.batch_size != own.batch_size
+    return (*[features] * (after != before), *[batch] * fewer)
+
+
+def _given_up(own: Candidate, chosen: Candidate, schedule: Schedule) -> str:
+    steps = f"{schedule.iterations:,} iterations instead of nnU-Net's {NNUNET_ITERATIONS:,}"
+    return ", ".join([*lightened(own, chosen), steps])
 
 
 def _some(cases: Sequence[Case], count: int) -> list[Case]:
