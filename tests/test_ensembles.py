@@ -159,3 +159,23 @@ def test_single_precision_computes_alike_whatever_the_processor_has(
     exact = probabilities(NetworkSegmenter(a_trained_model, precision="single"))
     np.testing.assert_array_equal(exact, expected)
     assert not np.array_equal(rough, expected)
+
+
+def test_a_large_volume_unlike_the_training_is_looked_at_by_one_network_only(
+    a_card: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks = [a_network(a_card, seed) for seed in range(2)]
+    mirrored = replace(a_card, mirrored_axes=(0, 1), mirroring=True)
+    both = replace(mirrored, name="both", members=2)
+    card = write_model(both, weights_of(Average(networks)), tmp_path)
+    first = write_model(a_card, weights_of(networks[0]), tmp_path)
+    monkeypatch.setattr("verisim.segmentation.MANY_PATCHES", 0)
+    large = Volume(np.random.default_rng(0).normal(size=(70, 18, 20)), np.eye(4))
+
+    def looked_at(one: ModelCard, volume: Volume) -> np.ndarray:
+        segmenter = NetworkSegmenter(one)
+        rows = segmenter.probabilities(segmenter.look(volume))
+        return np.concatenate(list(rows), axis=1)
+
+    np.testing.assert_array_equal(looked_at(card, large), looked_at(first, large))
+    assert not np.array_equal(looked_at(card, VOLUME), looked_at(first, VOLUME))

@@ -57,7 +57,7 @@ def test_the_table_shows_both_sides_and_the_verdicts(a_comparison: Comparison) -
     console = Console(width=180, record=True, file=StringIO())
     console.print(table([a_comparison]))
     text = console.export_text()
-    for words in ("8.00 [4.00, 40.00]", "2.00 [1.00, 10.00]", "4.00×", "3 of 1,000", "holds"):
+    for words in ("8.00 (4.00 to 40.00)", "2.00 (1.00 to 10.00)", "4.00×", "3 of 1,000", "holds"):
         assert words in text
 
 

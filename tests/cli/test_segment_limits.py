@@ -32,9 +32,7 @@ def test_stopping_leaves_nothing_behind_while_the_bar_moves(
     ) as process:
         os.close(of_child)
         seen = b""
-        while (
-            b" patches 2" not in seen
-        ):  # 2 thousand or 20 thousand of 27,000
+        while b" patches 2" not in seen:  # 2 thousand or 20 thousand of 27,000
             seen += os.read(terminal, 4096)
         process.send_signal(ending)
         assert process.wait(60) == {signal.SIGINT: 130, signal.SIGTERM: 143}[ending]
