@@ -34,6 +34,7 @@ NAME = "imported"
 WIDTH = 180
 """Of the table in a file."""
 
+MIRRORING = {"no": (False,), "yes": (True,), "both": (False, True)}
 PARTS = ("cold", "warm", "server", "large")
 
 
@@ -81,7 +82,7 @@ def _comparisons(models: Models, arguments: argparse.Namespace) -> Iterator[Comp
     cases = cases_of(arguments.data, arguments.cases)
     images = lay_out(cases, models.work / "images")
     what, repetitions = f"{len(cases)} volumes, cold", arguments.repetitions
-    for mirroring in (False, True):
+    for mirroring in MIRRORING[arguments.mirroring]:
         if "cold" in arguments.parts:
             yield compare_cold(models, images, what, mirroring, repetitions)
         if "warm" in arguments.parts:
@@ -120,6 +121,7 @@ def _arguments() -> argparse.Namespace:
     add("--large-mirrored", action="store_true", help="eight times as long")
     add("--threads", type=int, default=processors(), help="of either side [%(default)s]")
     add("--repetitions", type=int, default=3, help="timed rounds [%(default)s]")
+    add("--mirroring", choices=MIRRORING, default="both", help="of the small volumes [both]")
     add("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to compare [all]")
     add("--output", type=Path, help="also write the figures, a JSON file")
     arguments = parser.parse_args()

@@ -127,7 +127,7 @@ def table(comparisons: Sequence[Comparison]) -> Table:
         "Dice",
         "differing voxels",
         "claims",
-        title="median [smallest, largest] wall time",
+        title="median and (smallest to largest) wall time",
     )
     for comparison in comparisons:
         shown.add_row(*_cells(comparison), end_section=True)
@@ -188,7 +188,7 @@ def _cells(comparison: Comparison) -> list[str]:
 
 def _spread(side: Side) -> str:
     seconds = [run.seconds for run in side.runs]
-    return f"{median(seconds):.2f} [{min(seconds):.2f}, {max(seconds):.2f}]"
+    return f"{median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f})"
 
 
 def _side(side: Side) -> dict[str, object]:
