@@ -201,9 +201,8 @@ def _watched(
     def ask(patches: Tensor) -> Tensor:
         nonlocal done
         progress.advance(done, total, "patches")
-        near = patches.to(device, memory_format=torch.channels_last_3d)
         with torch.inference_mode(), reduced_precision(device):
-            logits = network(near).float().cpu()
+            logits = network(patches.to(device)).float().cpu()
         done += len(patches)
         if done == total:
             progress.advance(total, total, "patches")

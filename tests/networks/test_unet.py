@@ -39,3 +39,10 @@ def test_logits_have_the_shape_of_the_patch_and_halve_at_each_level() -> None:
 def test_the_divisor_is_the_product_of_the_strides() -> None:
     assert SMALL.divisor == (4, 4, 2)
     assert DEFAULT.divisor == (8, 8, 8)
+
+
+def test_the_last_layer_computes_in_single_precision_also_under_autocast() -> None:
+    network = SMALL.build(1, 3).eval()
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        logits = network(torch.ones(1, 1, 8, 8, 4))
+    assert logits.dtype == torch.float32

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
-from torch import nn
+from torch import Tensor, nn
 
 from verisim.errors import BadCard
 
@@ -93,6 +94,11 @@ class UNet:
             deep_supervision=deep_supervision,
             **depths,
         )
+        heads = network.get_submodule("decoder.seg_layers")
+        assert isinstance(heads, nn.ModuleList), "both classes keep their heads in a list"
+        for k, head in enumerate(heads):
+            assert isinstance(head, nn.Conv3d), "both classes end in a convolution"
+            heads[k] = _Head(head)
         return network
 
     @property
@@ -100,6 +106,18 @@ class UNet:
         """A patch must be a multiple of this along each axis."""
         x, y, z = (prod(axis) for axis in zip(*self.strides, strict=True))
         return x, y, z
+
+
+class _Head(nn.Conv3d):
+    """A last layer, always in single precision: it decides between classes, and costs nothing."""
+
+    def __init__(self, head: nn.Conv3d) -> None:
+        super().__init__(head.in_channels, head.out_channels, 1, bias=head.bias is not None)
+        self.weight, self.bias = head.weight, head.bias
+
+    def forward(self, features: Tensor) -> Tensor:
+        with torch.autocast(features.device.type, enabled=False):
+            return super().forward(features.float())
 
 
 def _each(depths: int | tuple[int, ...], stages: int) -> tuple[int, ...]:
