@@ -46,3 +46,21 @@ def test_the_last_layer_computes_in_single_precision_also_under_autocast() -> No
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         logits = network(torch.ones(1, 1, 8, 8, 4))
     assert logits.dtype == torch.float32
+
+
+def test_one_patch_is_normalized_as_torch_normalizes_instances() -> None:
+    torch.manual_seed(0)
+    network = SMALL.build(1, 3).eval()
+    patches = torch.randn(2, 1, 8, 8, 4)
+    with torch.inference_mode():
+        together, alone = network(patches), torch.cat([network(one[None]) for one in patches])
+    torch.testing.assert_close(alone, together)
+
+
+def test_the_layout_of_the_channels_changes_nothing() -> None:
+    torch.manual_seed(0)
+    network, patch = SMALL.build(1, 3).eval(), torch.randn(1, 1, 8, 8, 4)
+    with torch.inference_mode():
+        first = network(patch)
+        last = network.to(memory_format=torch.channels_last_3d)(patch)
+    torch.testing.assert_close(last, first)

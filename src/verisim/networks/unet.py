@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
 from torch import Tensor, nn
+from torch.nn import functional
 
 from verisim.errors import BadCard
 
@@ -87,7 +88,7 @@ class UNet:
             strides=[list(stride) for stride in self.strides],
             num_classes=classes,
             conv_bias=True,
-            norm_op=nn.InstanceNorm3d,
+            norm_op=_InstanceNorm,
             norm_op_kwargs={"eps": 1e-5, "affine": True},
             nonlin=nn.LeakyReLU,
             nonlin_kwargs={"inplace": True},
@@ -108,6 +109,21 @@ class UNet:
         return x, y, z
 
 
+class _InstanceNorm(nn.InstanceNorm3d):
+    """Instance normalization that leaves a single patch in the layout it has.
+
+    torch's own copies a patch whose channels come last, twice a layer.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        if len(features) != 1:
+            return super().forward(features)
+        # of one instance, the statistics of the batch are those of the instance
+        return functional.batch_norm(
+            features, None, None, self.weight, self.bias, training=True, eps=self.eps
+        )
+
+
 class _Head(nn.Conv3d):
     """A last layer, always in single precision: it decides between classes, and costs nothing."""
 
@@ -117,7 +133,11 @@ class _Head(nn.Conv3d):
 
     def forward(self, features: Tensor) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):
-            return super().forward(features.float())
+            if features.is_contiguous():
+                return super().forward(features.float())
+            # with the channels last a 1x1x1 convolution is one product of matrices
+            voxels = features.float().movedim(1, -1)
+            return functional.linear(voxels, self.weight.flatten(1), self.bias).movedim(-1, 1)
 
 
 def _each(depths: int | tuple[int, ...], stages: int) -> tuple[int, ...]:
