@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import torch
 from scipy.ndimage import gaussian_filter
-from torch import Tensor
+from torch import Tensor, nn
 
 from verisim.progress import SILENT, Progress
 from verisim.volume import Array
@@ -115,6 +115,16 @@ def reduced_precision(device: torch.device | str) -> torch.autocast:
     """bfloat16 where the processor multiplies it in hardware, else full precision."""
     kind = torch.device(device).type
     return torch.autocast(kind, dtype=torch.bfloat16, enabled=has_bfloat16(kind))
+
+
+def laid_out(network: nn.Module, device: torch.device | str) -> nn.Module:
+    """The network with the channels last where it computes in bfloat16, which is faster so.
+
+    Single precision is faster with the channels first.
+    """
+    if has_bfloat16(torch.device(device).type):
+        network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch leaves it out of its overloads
+    return network
 
 
 def has_bfloat16(kind: str) -> bool:

@@ -18,7 +18,7 @@ from verisim.patches import (
     MANY_PATCHES,
     OVERLAP,
     SPARSE_OVERLAP,
-    has_bfloat16,
+    laid_out,
     logits_by_row,
     number_of_patches,
 )
@@ -91,9 +91,8 @@ class NetworkSegmenter:
 
     def __post_init__(self) -> None:
         network = self.card.load().to(self.device)
-        if self.precision == "auto" and has_bfloat16(torch.device(self.device).type):
-            # single precision is faster with the channels first
-            network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch leaves it out of its overloads
+        if self.precision == "auto":
+            laid_out(network, self.device)
         wanted = self.card.mirroring if self.mirroring is None else self.mirroring
         axes = self.card.mirrored_axes if wanted else ()
         network = SinglePrecision(network) if self.precision == "single" else network

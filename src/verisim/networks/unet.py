@@ -110,14 +110,19 @@ class UNet:
 
 
 class _InstanceNorm(nn.InstanceNorm3d):
-    """Instance normalization that leaves a single patch in the layout it has.
+    """Instance normalization that leaves patches in the layout they have.
 
-    torch's own copies a patch whose channels come last, twice a layer.
+    torch's own copies patches whose channels come last, twice a layer.
     """
 
     def forward(self, features: Tensor) -> Tensor:
-        if len(features) != 1:
+        if len(features) == 1:
+            return self._alone(features)
+        if features.is_contiguous():
             return super().forward(features)
+        return torch.cat([self._alone(one) for one in features.chunk(len(features))])
+
+    def _alone(self, features: Tensor) -> Tensor:
         # of one instance, the statistics of the batch are those of the instance
         return functional.batch_norm(
             features, None, None, self.weight, self.bias, training=True, eps=self.eps

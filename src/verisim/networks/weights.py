@@ -11,7 +11,10 @@ from torch import Tensor, nn
 
 def weights_of(network: nn.Module) -> dict[str, Tensor]:
     """Copies of all parameters and buffers, under the first of their names."""
-    return {name: tensor.detach().cpu().clone() for name, tensor in _tensors(network).items()}
+    return {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in _tensors(network).items()
+    }
 
 
 def fill(network: nn.Module, weights: Mapping[str, Tensor]) -> None:

@@ -13,6 +13,7 @@ from verisim.card import ModelCard
 from verisim.files.atomic import clear_unfinished, make_folder
 from verisim.networks.averaged import Average
 from verisim.networks.weights import fill, weights_of
+from verisim.patches import laid_out
 from verisim.progress import SILENT, Progress
 from verisim.training.augmentation import Augmentation, seeded, slice_axis_of
 from verisim.training.batches import Batches
@@ -62,7 +63,7 @@ class Member:
             trained = self.card.load()
             own = trained.members[self.number] if isinstance(trained, Average) else trained
             fill(network, weights_of(own))
-        return network.to(self.device)
+        return laid_out(network.to(self.device), self.device)
 
     def batches(self) -> Batches:
         """Augmented patches of the cases that teach."""
