@@ -1,0 +1,44 @@
+"""Whose request it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from starlette.requests import HTTPConnection
+
+
+class Role(IntEnum):
+    """What a person may do; each role may do all that the ones before it may."""
+
+    READER = 1
+    ANNOTATOR = 2
+    ADMIN = 3
+
+
+@dataclass(frozen=True)
+class User:
+    """A person or program that sends requests.
+
+    Args:
+        name: The name of its key.
+        role: What it may do.
+    """
+
+    name: str
+    role: Role
+
+
+LOCAL = User("local", Role.ADMIN)
+"""Whoever asks a server that has no keys."""
+
+
+def user_of(request: HTTPConnection) -> User:
+    """Who sent a request; on a server without keys everybody is `LOCAL`.
+
+    Args:
+        request: Any request, also one that never met the doors, as in a test of a single route.
+    """
+    user = request.scope.get("state", {}).get("user", LOCAL)
+    assert isinstance(user, User)
+    return user
