@@ -26,6 +26,7 @@ from lib.queues import DeviceQueues
 from verisim import files
 from verisim.card import ModelCard
 from verisim.errors import NotFound, StorageFailed, VerisimError
+from verisim.progress import SILENT, Progress
 from verisim.segmentation import Segmentation
 
 
@@ -105,18 +106,33 @@ class SegmentTask(InferTask):
         card = self._models.card(self._name)
         wish = mirroring.checked_wish(self._models.parts(card), ask.mirroring)
         asked = replace(ask, mirroring=wish)
-        return self._queues.run(ask.device, partial(self._segment, card, asked))
+        return self._queues.run(ask.device, partial(self.segment, card, asked))
 
     def _mirrors(self, card: ModelCard) -> bool:
         return mirroring.by_default(self._models.parts(card))
 
-    def _segment(self, card: ModelCard, ask: SegmentAsk) -> tuple[str, dict[str, Any]]:
+    def segment(
+        self, card: ModelCard, ask: SegmentAsk, progress: Progress = SILENT
+    ) -> tuple[str, dict[str, Any]]:
+        """Segment one volume now, whoever else is at the device.
+
+        Args:
+            card: The version of the model that answers.
+            ask: Its wish for mirror images has been checked against the card.
+            progress: Hears of every patch; may cancel between two.
+
+        Returns:
+            A temporary file, to be deleted by the caller, and what a client shows about it.
+
+        Raises:
+            VerisimError: The request cannot be answered; the class says why.
+        """
         start = time.perf_counter()
         segmenter = self._loaded.segmenter(card, ask.device, ask.mirroring)
         loaded = time.perf_counter()
         volume = files.read(ask.image, ask.series)
         read = time.perf_counter()
-        segmentation = segmenter(volume)
+        segmentation = segmenter(volume, progress)
         segmented = time.perf_counter()
         path = write_answer(ask, card, segmentation)
         written = time.perf_counter()
