@@ -13,6 +13,7 @@ FLOORS = {
     "errors": 1,
     "progress": 1,
     "volume": 1,
+    "keys": 2,
     "files": 2,
     "metrics": 2,
     "overlay": 2,
@@ -42,6 +43,7 @@ FLOORS = {
     "questions": 5,
     "cases": 5,
     "cross_validation": 5,
+    "jobs": 5,
     "serving": 5,
     "cli": 6,
 }

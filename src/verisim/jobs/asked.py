@@ -1,0 +1,82 @@
+"""What somebody wants done, and how it stands."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from verisim.errors import Conflict
+from verisim.jobs.job import Job
+from verisim.jobs.watch import Standing
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody wants done.
+
+    Args:
+        kind: The verb.
+        user: Who asks.
+        device: Where to compute.
+        request: As JSON, checked already.
+        key: The client's idempotency key, if any.
+        fill: Writes the inputs into an empty folder.
+    """
+
+    kind: str
+    user: str
+    device: str
+    request: Mapping[str, Any]
+    key: str = ""
+    fill: Callable[[Path], None] = lambda folder: None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A job as it stands.
+
+    Args:
+        job: Its record.
+        standing: How far it is.
+        position: How many jobs of its device come before it, counting itself; None when it does
+            not wait.
+    """
+
+    job: Job
+    standing: Standing
+    position: int | None = None
+
+
+def record_of(asked: Asked, job_id: str, inputs: str) -> Job:
+    """The record of a new job; `inputs` is the hash of its inputs."""
+    request = dict(asked.request)
+    meaning = json.dumps([asked.kind, asked.device, request, inputs], sort_keys=True)
+    return Job(
+        id=job_id,
+        kind=asked.kind,
+        user=asked.user,
+        device=asked.device,
+        request=request,
+        key=asked.key,
+        fingerprint=hashlib.sha256(meaning.encode()).hexdigest(),
+        submitted=time.time(),
+    )
+
+
+def same(earlier: Job, asked: Job) -> Job:
+    """The earlier job of a key.
+
+    Raises:
+        Conflict: It meant something else.
+    """
+    if earlier.fingerprint != asked.fingerprint:
+        raise Conflict(
+            "This idempotency key stands for another request already.",
+            "Send a new key with a new request.",
+        )
+    return earlier
