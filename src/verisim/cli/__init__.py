@@ -16,6 +16,7 @@ from verisim.cli import (
     ensemble,
     evaluate,
     exchange,
+    key,
     models,
     plan,
     segment,
@@ -46,6 +47,7 @@ app.command()(models.models)
 app.command()(exchange.import_nnunet)
 app.command()(exchange.export_nnunet)
 app.command()(serve.serve)
+app.command()(key.key)
 app.command()(doctor.doctor)
 app.add_typer(data.app, name="data")
 

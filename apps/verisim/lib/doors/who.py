@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 
 from starlette.requests import HTTPConnection
 
+from verisim.keys import Role
 
-class Role(IntEnum):
-    """What a person may do; each role may do all that the ones before it may."""
-
-    READER = 1
-    ANNOTATOR = 2
-    ADMIN = 3
+__all__ = ["LOCAL", "Role", "User", "user_of"]
 
 
 @dataclass(frozen=True)
