@@ -12,10 +12,13 @@ import numpy as np
 from verisim.card import ModelCard
 from verisim.errors import BadCard
 from verisim.installed import find_card
+from verisim.memory import within_memory
 from verisim.postprocessing import Labelling
-from verisim.progress import SILENT, Progress
+from verisim.progress import SILENT, Part, Progress
+from verisim.rescue import AS_ASKED, Sparing
 from verisim.segmentation import (
     Clock,
+    Networks,
     NetworkSegmenter,
     Precision,
     Seen,
@@ -23,7 +26,7 @@ from verisim.segmentation import (
     Segmenter,
     check_channels,
     finished,
-    within_memory,
+    load_network,
 )
 from verisim.volume import Array, Volume
 
@@ -54,7 +57,7 @@ class EnsembleSegmenter:
             total = np.memmap(file, np.float16, "w+", shape=shape)
             warnings: list[str] = []
             for k, member in enumerate(self.members):
-                part = _Part(progress, k, len(self.members))
+                part = Part(progress, k, len(self.members), "model")
                 seen = member.look(volume, part)
                 self._add(total, member, seen, part)
                 warnings += [w for w in seen.warnings if w not in warnings]
@@ -83,25 +86,14 @@ class EnsembleSegmenter:
         return labelling
 
 
-@dataclass(frozen=True)
-class _Part:
-    """The progress of one model as a part of the progress of all."""
-
-    whole: Progress
-    index: int
-    count: int
-
-    def advance(self, done: int, total: int, message: str = "") -> None:
-        said = f"model {self.index + 1} of {self.count}, {message} {done}/{total}"
-        self.whole.advance(self.index * total + done, self.count * total, said)
-
-
 def segmenter_of(
     card: ModelCard,
     device: str = "cpu",
     mirroring: bool | None = None,
     folders: Sequence[Path] = (),
     precision: Precision = "auto",
+    sparing: Sparing = AS_ASKED,
+    networks: Networks = load_network,
 ) -> Segmenter:
     """The segmenter that a card asks for: its own networks, a cascade, or several models.
 
@@ -111,6 +103,8 @@ def segmenter_of(
         mirroring: Whether to average over mirror images; None as the card says.
         folders: Where the models lie that the card names, besides its own folder.
         precision: See `NetworkSegmenter`.
+        sparing: How memory is spared.
+        networks: Where the networks come from.
 
     Raises:
         NotFound: A model that the card names is not installed.
@@ -120,10 +114,16 @@ def segmenter_of(
     def named(name: str) -> ModelCard:
         return find_card(name, *folders, card.folder)
 
+    def stage(one: ModelCard, previous: Segmenter | None = None) -> NetworkSegmenter:
+        spared = sparing.card(one)
+        return NetworkSegmenter(
+            spared, device, mirroring, precision, previous, sparing.alone, networks
+        )
+
     def single(one: ModelCard) -> NetworkSegmenter:
-        first = _first_stage(one, named(one.previous)) if one.previous else None
-        previous = NetworkSegmenter(first, device, mirroring, precision) if first else None
-        return NetworkSegmenter(one, device, mirroring, precision, previous)
+        if not one.previous:
+            return stage(one)
+        return stage(one, stage(_first_stage(one, named(one.previous))))
 
     if not card.ensemble:
         return single(card)

@@ -16,6 +16,7 @@ VerisimError
 ├── NotFound                no such file, model, case
 ├── Conflict                the thing exists already, or is busy
 ├── TooLarge                would not fit into memory or the agreed limit
+│   └── OutOfMemory         memory ran out on the way
 ├── StorageFailed           the disk refused (full, read-only)
 ├── Unavailable             device or service busy or missing
 └── Cancelled               the caller asked to stop
@@ -135,6 +136,10 @@ class TooLarge(VerisimError):
     """A volume or upload beyond the agreed limit."""
 
     code = "too_large"
+
+
+class OutOfMemory(TooLarge):
+    """A device whose memory ran out while it computed: it may succeed with less at once."""
 
 
 class StorageFailed(VerisimError):

@@ -68,6 +68,7 @@ def logits_by_row(
     progress: Progress = SILENT,
     device: torch.device | str = "cpu",
     overlap: float = OVERLAP,
+    alone: bool = False,
 ) -> Iterator[Array]:
     """Logits of a preprocessed volume by sliding window with Gaussian weights (Isensee 2021).
 
@@ -81,6 +82,7 @@ def logits_by_row(
         progress: Hears of every patch.
         device: Where the network lives; what is joined stays on the CPU.
         overlap: Share of a patch that its neighbour repeats.
+        alone: Whether small patches, too, go through the network one at a time.
 
     Yields:
         Logits (K, n, Y, Z) of the next n rows.
@@ -90,8 +92,9 @@ def logits_by_row(
     xs, ys, zs = (starts(length, side, overlap) for length, side in sides)
     watched = _watched(network, progress, len(xs) * len(ys) * len(zs), device)
     joined = _Joined(padded.shape[1:], patch_size)
+    count = 1 if alone else patches_at_once(patch_size)
     for x, following in pairwise([*xs, xs[-1] + patch_size[0]]):
-        for boxes in _groups([_box((x, y, z), patch_size) for y, z in product(ys, zs)]):
+        for boxes in _groups([_box((x, y, z), patch_size) for y, z in product(ys, zs)], count):
             patches = np.stack([padded[(slice(None), *box)] for box in boxes])
             joined.add(boxes, watched(torch.from_numpy(patches)))
         first, last = (min(max(edge - x, 0), following - x) for edge in _edges(inner[0]))
@@ -109,6 +112,11 @@ def starts(length: int, side: int, overlap: float = OVERLAP) -> list[int]:
 def number_of_patches(shape: Sequence[int], patch_size: Sequence[int]) -> int:
     """How many patches cover a volume (X, Y, Z)."""
     return prod(len(starts(n, side)) for n, side in zip(shape, patch_size, strict=True))
+
+
+def patches_at_once(patch_size: Sequence[int]) -> int:
+    """How many patches go through the network together: one, or several small ones."""
+    return max(1, PATCH_VOXELS // prod(patch_size))
 
 
 def reduced_precision(device: torch.device | str) -> torch.autocast:
@@ -239,7 +247,8 @@ def _edges(side: slice) -> tuple[int, int]:
     return side.start, side.stop
 
 
-def _groups(boxes: Sequence[tuple[slice, ...]]) -> Iterator[Sequence[tuple[slice, ...]]]:
-    """Patches that go through the network together: one, or several small ones."""
-    count = max(1, PATCH_VOXELS // prod(side.stop - side.start for side in boxes[0]))
+def _groups(
+    boxes: Sequence[tuple[slice, ...]], count: int
+) -> Iterator[Sequence[tuple[slice, ...]]]:
+    """Patches that go through the network together."""
     return (boxes[k : k + count] for k in range(0, len(boxes), count))

@@ -1,5 +1,8 @@
 """Progress of long work: how far it is, and whether the caller still wants it."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -12,6 +15,28 @@ class Progress(Protocol):
         Raises:
             Cancelled: The caller asked to stop.
         """
+
+
+@dataclass(frozen=True)
+class Part:
+    """The progress of one of several works, as a part of the progress of all.
+
+    Args:
+        whole: Hears of all.
+        index: Which this is, from 0.
+        count: How many there are.
+        name: What each is called, e.g. "model".
+    """
+
+    whole: Progress
+    index: int
+    count: int
+    name: str
+
+    def advance(self, done: int, total: int, message: str = "") -> None:
+        """See `Progress`."""
+        said = f"{self.name} {self.index + 1} of {self.count}, {message} {done}/{total}"
+        self.whole.advance(self.index * total + done, self.count * total, said)
 
 
 class Silent:

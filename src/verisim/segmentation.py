@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -12,7 +11,8 @@ import numpy as np
 import torch
 
 from verisim.card import ModelCard
-from verisim.errors import TooLarge, WrongChannels
+from verisim.errors import WrongChannels
+from verisim.memory import within_memory
 from verisim.networks.averaged import Average, Mirrored, SinglePrecision
 from verisim.patches import (
     MANY_PATCHES,
@@ -23,7 +23,7 @@ from verisim.patches import (
     number_of_patches,
 )
 from verisim.postprocessing import Labelling, keep_largest, softmax
-from verisim.progress import SILENT, Progress
+from verisim.progress import SILENT, Part, Progress
 from verisim.resampling import linear_by_row, slice_axis
 from verisim.volume import Array, LabelMap, Volume, millimetres
 
@@ -32,6 +32,20 @@ UNLIKE_FACTOR = 1.5
 
 
 Precision = Literal["auto", "single"]
+
+Networks = Callable[[ModelCard, str, Precision], torch.nn.Module]
+"""Where the networks of a card come from: loaded anew, or shared between segmenters."""
+
+
+def load_network(card: ModelCard, device: str, precision: Precision = "auto") -> torch.nn.Module:
+    """The networks of a card on a device, without mirror images.
+
+    Raises:
+        NotFound: The weights are not beside the card.
+        BadCard: The weights are not those that the card describes.
+    """
+    network = card.load().to(device)
+    return laid_out(network, device) if precision == "auto" else network
 
 
 @dataclass(frozen=True)
@@ -79,7 +93,9 @@ class NetworkSegmenter:
         precision: "auto": bfloat16 where the processor multiplies it in hardware; "single":
             single precision everywhere, slower and the same on every machine.
         previous: The first stage of a cascade.
-        network: Loaded from the card.
+        alone: Whether small patches, too, go through the network one at a time.
+        networks: Where the network comes from.
+        network: The card's, wrapped by what it is asked for.
     """
 
     card: ModelCard
@@ -87,12 +103,12 @@ class NetworkSegmenter:
     mirroring: bool | None = None
     precision: Precision = "auto"
     previous: Segmenter | None = None
+    alone: bool = False
+    networks: Networks = field(default=load_network, repr=False)
     network: torch.nn.Module = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        network = self.card.load().to(self.device)
-        if self.precision == "auto":
-            laid_out(network, self.device)
+        network = self.networks(self.card, self.device, self.precision)
         wanted = self.card.mirroring if self.mirroring is None else self.mirroring
         axes = self.card.mirrored_axes if wanted else ()
         network = SinglePrecision(network) if self.precision == "single" else network
@@ -126,7 +142,8 @@ class NetworkSegmenter:
         turned = volume.reoriented(self.card.preprocessing.orientation or volume.orientation)
         prepared = self.card.preprocessing(turned)
         if self.previous is not None:
-            prepared = _with_labels(prepared, self.previous(volume, progress).label_map)
+            first = self.previous(volume, Part(progress, 0, 2, "stage"))
+            prepared = _with_labels(prepared, first.label_map)
         box = self.card.preprocessing.box(turned)
         return Seen(turned, box, prepared, unlike_training(self.card, prepared))
 
@@ -136,6 +153,8 @@ class NetworkSegmenter:
         Memory never holds all classes of all voxels.
         """
         shape, size = seen.prepared.spatial_shape, self.card.patch_size
+        if self.previous is not None:
+            progress = Part(progress, 1, 2, "stage")
         sparse = bool(seen.warnings) and number_of_patches(shape, size) > MANY_PATCHES
         blocks = logits_by_row(
             _quick(self.network) if sparse else self.network,
@@ -144,6 +163,7 @@ class NetworkSegmenter:
             progress,
             self.device,
             SPARSE_OVERLAP if sparse else OVERLAP,
+            self.alone,
         )
         slices = slice_axis(seen.prepared.spacing_mm, seen.turned.spacing_mm)
         wanted = [side.stop - side.start for side in seen.box]
@@ -225,34 +245,6 @@ def unlike_training(card: ModelCard, prepared: Volume) -> tuple[str, ...]:
         f"This volume is unlike the training data: its box of {millimetres(extent)} mm lies "
         f"outside the {millimetres(low)} to {millimetres(high)} mm that {card.title} learned "
         "from. Crop it to the same anatomy before trusting the result.",
-    )
-
-
-@contextmanager
-def within_memory(volume: Volume, device: str) -> Iterator[None]:
-    """Says in words that people understand that a volume does not fit.
-
-    Raises:
-        TooLarge: Memory ran out.
-    """
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not _out_of_memory(error):
-            raise
-        if device != "cpu":
-            torch.cuda.empty_cache()
-        raise TooLarge(
-            f"A volume of {volume.spatial_shape} voxels and {millimetres(volume.extent_mm)} mm "
-            f"does not fit into the memory of {device}.",
-            "Crop it to the anatomy of interest, or use --device cpu.",
-        ) from error
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """On the processor torch says it with a plain RuntimeError."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(
-        error
     )
 
 

@@ -1,0 +1,97 @@
+"""Memory of a device: how much is free, when it ran out, and how it becomes free again."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import gc
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+import torch
+
+from verisim.card import ModelCard
+from verisim.errors import OutOfMemory
+from verisim.volume import Volume, millimetres
+
+SIGNS = (
+    "out of memory",  # CUDA
+    "allocate memory",  # torch on the processor, and the operating system
+    "bad_alloc",  # C++
+    "ALLOC_FAILED",  # cuDNN and cuBLAS
+    "could not create a memory",  # oneDNN
+)
+"""What libraries say instead of an error of their own when memory ran out."""
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether an error means that there was no memory left."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in SIGNS)
+
+
+@contextmanager
+def within_memory(volume: Volume, device: str) -> Iterator[None]:
+    """Says in words that people understand that a volume does not fit.
+
+    What the failed computation held is let go.
+
+    Raises:
+        OutOfMemory: Memory ran out.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError, OSError) as error:
+        if not ran_out(error):
+            raise
+        # the error would keep every array of every function that it came through
+        traceback.clear_frames(error.__traceback__)
+        release(device)
+        raise OutOfMemory(
+            f"A volume of {volume.spatial_shape} voxels and {millimetres(volume.extent_mm)} mm "
+            f"does not fit into the memory of {device}.",
+            "Crop it to the anatomy of interest, or use a device with more memory.",
+        ) from error
+
+
+def release(device: str) -> None:
+    """Give memory that nobody uses any more back to whoever wants it, other programs included."""
+    gc.collect()
+    if torch.device(device).type == "cuda":
+        torch.cuda.empty_cache()
+    _trim()
+
+
+def free_bytes(device: str) -> int:
+    """What a device still has room for: what torch keeps for reuse counts as free."""
+    if torch.device(device).type == "cuda":
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + kept
+    return min(psutil.virtual_memory().available, _allowed_bytes())
+
+
+def needed_bytes(card: ModelCard, device: str) -> int:
+    """What loading the networks of a card takes: on the processor they are read, then copied."""
+    size = card.weights_path.stat().st_size if card.weights_path.is_file() else 0
+    return size if torch.device(device).type == "cuda" else 2 * size
+
+
+def _allowed_bytes() -> int:
+    """What the operating system still allows this process (`ulimit -v`)."""
+    if not hasattr(psutil, "RLIMIT_AS"):  # only Linux tells
+        return sys.maxsize
+    process = psutil.Process()
+    limit = process.rlimit(psutil.RLIMIT_AS)[0]
+    return sys.maxsize if limit < 0 else max(0, limit - process.memory_info().vms)
+
+
+def _trim() -> None:
+    """Hand freed memory back to Linux: its C library keeps what lies between pieces in use."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
