@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -26,6 +26,9 @@ APP = Path(__file__).parents[2] / "apps" / "verisim"
 PACKAGED_APP = Path(__file__).parent / "app"
 """The app in an installed wheel."""
 
+STOP_SECONDS = 15
+"""What a server needs, beside its running requests, to put everything away."""
+
 
 @dataclass(frozen=True)
 class Service:
@@ -39,6 +42,8 @@ class Service:
         port: Port to listen on.
         max_upload_mb: Larger uploads are refused.
         origins: Addresses of web pages, beside the server's own, that may talk to it.
+        log_format: `json`, `text`, or `auto`: text on a terminal, JSON elsewhere.
+        drain_seconds: How long running requests may go on when the server is stopped.
     """
 
     studies: str
@@ -48,6 +53,8 @@ class Service:
     port: int = 8000
     max_upload_mb: int = 2048
     origins: tuple[str, ...] = ()
+    log_format: str = "auto"
+    drain_seconds: int = 20
 
     @property
     def url(self) -> str:
@@ -61,6 +68,8 @@ class Service:
             ("models", str(self.models)),
             ("max_upload_mb", str(self.max_upload_mb)),
             ("origins", ",".join(self.origins)),
+            ("log_format", self.log_format),
+            ("drain_seconds", str(self.drain_seconds)),
         )
 
     def start(self, output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
@@ -69,7 +78,8 @@ class Service:
         Args:
             output: Receives what the server prints; None for this process's own output.
         """
-        command = [sys.executable, "-m", "monailabel.main", "start_server"]
+        # -P: a folder named lib where the person happens to stand is not the app's
+        command = [sys.executable, "-P", "-m", "lib.watch.start", "start_server"]
         command += ["--app", str(self.app), "--studies", self.studies]
         command += ["--host", self.host, "--port", str(self.port)]
         for name, value in self.settings:
@@ -84,7 +94,8 @@ class Service:
         defaults = {"OMP_WAIT_POLICY": "PASSIVE"}
         # jobs of the server start programs by name, so this environment's come first
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-        return defaults | os.environ | {"PATH": path}
+        modules = os.pathsep.join(filter(None, (str(self.app), os.environ.get("PYTHONPATH"))))
+        return defaults | os.environ | {"PATH": path, "PYTHONPATH": modules}
 
 
 def prepare_app(workspace: Path) -> Path:
@@ -117,21 +128,27 @@ def running(service: Service, log: Path, seconds: float = 120) -> Iterator[psuti
         _wait(f"{service.url}/info/", process, log, seconds)
         yield psutil.Process(process.pid)
     finally:
-        stop(process.pid)
+        stop(process.pid, service.drain_seconds)
         process.wait()
 
 
-def stop(process: int) -> None:
-    """End a server and the trainings it started, so that nothing is left running."""
+def stop(process: int, drain_seconds: float) -> None:
+    """End a server and the trainings it started, so that nothing is left running.
+
+    Args:
+        process: Of the server. It is asked first and alone: it ends what it started.
+        drain_seconds: How long its running requests may go on.
+    """
     try:
-        family = [psutil.Process(process), *psutil.Process(process).children(recursive=True)]
+        server = psutil.Process(process)
+        family = [server, *server.children(recursive=True)]
+        server.terminate()
     except psutil.NoSuchProcess:
         return
+    psutil.wait_procs([server], timeout=drain_seconds + STOP_SECONDS)
     for member in family:
-        member.terminate()
-    _, stubborn = psutil.wait_procs(family, timeout=10)
-    for member in stubborn:
-        member.kill()
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
 
 
 def free_port() -> int:

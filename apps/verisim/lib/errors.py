@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import singledispatch
 
 import requests
@@ -21,6 +21,8 @@ from monailabel.interfaces.exception import (
 )
 from starlette.exceptions import HTTPException
 
+from lib.watch import metrics
+from lib.watch.scrub import without, without_paths
 from verisim import errors
 
 logger = logging.getLogger(__name__)
@@ -63,6 +65,9 @@ REMEDIES = {
 }
 
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
+NAMING = ("image", "id", "label")
+"""Parameters of the address that name an image of the datastore."""
+
 READ_THE_DOCS = "The server's page /docs lists every route with its parameters."
 READ_THE_LOG = "Look for the request id in the server's log."
 
@@ -158,16 +163,24 @@ def _(error: OSError) -> Problem:
 
 def reply(request: Request, error: Exception) -> JSONResponse:
     """The answer to a request that failed; the log keeps the traceback of what nobody expected."""
-    told = problem(error)
+    told = _private(request, problem(error))
+    metrics.error(told.code)
     request_id = getattr(request.state, "request_id", "")
     if told.code == "internal":
-        logger.error("Request %s failed", request_id, exc_info=error)
-    else:
-        logger.info("Request %s refused, %s: %s", request_id, told.code, told.message)
+        logger.error("The request failed", exc_info=error)
+    else:  # the message may quote what the client sent
+        logger.info("The request is refused: %s (%s)", told.code, type(error).__name__)
     body = asdict(told) | {"request_id": request_id}
     del body["status"]
     headers = dict(getattr(error, "headers", None) or {}) | {"X-Request-ID": request_id}
     return JSONResponse(body, told.status, headers)
+
+
+def _private(request: Request, told: Problem) -> Problem:
+    """The same without paths, and without the id that the client named: people are named so."""
+    named = [request.query_params.get(name, "") for name in NAMING]
+    message, remedy = (without(without_paths(t), *named) for t in (told.message, told.remedy))
+    return replace(told, message=message, remedy=remedy)
 
 
 def catch_all(app: FastAPI) -> None:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lib.errors import reply
+from lib.watch.context import enter_request
 
 
 class RequestId:
@@ -26,7 +27,9 @@ class RequestId:
             return
         offered = Headers(scope=scope).get("x-request-id", "")
         request_id = offered if re.fullmatch(r"[\w.-]{1,64}", offered) else uuid.uuid4().hex[:16]
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        enter_request(state)
 
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":

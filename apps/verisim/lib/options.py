@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib.watch.logs import check_format
 from verisim.errors import BadInput
 
 
@@ -20,6 +21,8 @@ class Options:
         max_waiting: Requests beyond this number are told so at once.
         max_loaded: Models kept in memory.
         origins: Addresses of web pages, beside the server's own, that may talk to it.
+        log_format: `json`, `text`, or `auto`: text on a terminal, JSON elsewhere.
+        drain_seconds: How long running requests may go on when the server is stopped.
     """
 
     models: Path
@@ -28,6 +31,8 @@ class Options:
     max_waiting: int = 32
     max_loaded: int = 4
     origins: tuple[str, ...] = ()
+    log_format: str = "auto"
+    drain_seconds: int = 20
 
 
 def read_options(conf: Mapping[str, str], app_dir: Path) -> Options:
@@ -43,6 +48,8 @@ def read_options(conf: Mapping[str, str], app_dir: Path) -> Options:
         max_waiting=_count(conf, "max_waiting", Options.max_waiting),
         max_loaded=_count(conf, "max_loaded", Options.max_loaded),
         origins=tuple(filter(None, conf.get("origins", "").split(","))),
+        log_format=check_format(conf.get("log_format", Options.log_format)),
+        drain_seconds=_count(conf, "drain_seconds", Options.drain_seconds),
     )
 
 

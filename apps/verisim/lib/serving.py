@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -17,6 +18,9 @@ from lib.errors import catch_all
 from lib.middleware import RequestId, UploadLimit
 from lib.options import Options
 from lib.routes import our_routes
+from lib.watch.access import Access
+from lib.watch.logs import LOG_FILE, write_logs
+from lib.watch.shutdown import drain_on_stop
 
 
 def serve(options: Options) -> None:
@@ -26,10 +30,13 @@ def serve(options: Options) -> None:
     if web is None or getattr(web.state, "verisim", False):
         return
     web.state.verisim = True
+    write_logs(options.log_format, Path(settings.MONAI_LABEL_APP_DIR) / LOG_FILE)
+    drain_on_stop(options.drain_seconds)
     _put_routes_first(web)
     catch_all(web)
     web.user_middleware[:] = [m for m in web.user_middleware if m.cls is not CORSMiddleware]
     web.user_middleware.insert(0, _pages_of(options.origins))
+    web.user_middleware.insert(0, Middleware(Access))
     web.user_middleware.insert(0, Middleware(RequestId))
     web.user_middleware.append(Middleware(UploadLimit, limit_mb=options.max_upload_mb))
     web.middleware_stack = None  # it was built before this app: the next request builds it anew

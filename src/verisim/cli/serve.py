@@ -7,6 +7,7 @@ import importlib.util
 import signal
 import socket
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,14 @@ WORKSPACE = Path(typer.get_app_dir("verisim")) / "server"
 LISTEN = "Use --host 127.0.0.1 for this machine alone, 0.0.0.0 to let others in, a port over 1023."
 
 
+class LogFormat(StrEnum):
+    """How the server's log is written."""
+
+    AUTO = "auto"
+    JSON = "json"
+    TEXT = "text"
+
+
 def serve(
     studies: Annotated[
         str, typer.Option(help="Folder of images to serve, or the URL of a DICOMweb server.")
@@ -35,6 +44,12 @@ def serve(
         list[str] | None,
         typer.Option(help="A web page elsewhere, such as OHIF's, that may talk to the server."),
     ] = None,
+    drain_seconds: Annotated[
+        int, typer.Option(min=1, help="When stopped, running requests may take this long.")
+    ] = 20,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Of the log; auto: text on a terminal, JSON elsewhere.")
+    ] = LogFormat.AUTO,
     workspace: Annotated[Path, typer.Option(help="Folder for logs.")] = WORKSPACE,
     as_json: AsJson = False,
 ) -> None:
@@ -55,6 +70,8 @@ def serve(
         port=port,
         max_upload_mb=max_upload_mb,
         origins=tuple(origin or ()),
+        log_format=log_format,
+        drain_seconds=drain_seconds,
     )
     terminal.answer(
         {"url": service.url, "studies": studies}, f"Serving {studies} at {service.url}"
@@ -111,4 +128,4 @@ def _run(service: Service) -> int:
     except KeyboardInterrupt:
         return 0
     finally:
-        stop(server.pid)
+        stop(server.pid, service.drain_seconds)
