@@ -8,24 +8,25 @@ from typing import Any
 from scipy import ndimage
 
 from verisim.card import ModelCard
-from verisim.segmentation import Segmentation
+from verisim.rescue import Rescued
 from verisim.volume import LabelMap
 
 
 def answer(
     card: ModelCard,
-    device: str,
-    segmentation: Segmentation,
+    rescued: Rescued,
     seconds: Mapping[str, float],
     mirror: bool,
 ) -> dict[str, Any]:
     """The `params` of a reply: MONAI Label's own fields first, then ours.
 
     Args:
+        card: The model that answered.
+        rescued: Its answer, and what it took.
         seconds: Wall time of each stage.
         mirror: Whether mirror images were averaged.
     """
-    label_map = segmentation.label_map
+    segmentation, label_map = rescued.segmentation, rescued.segmentation.label_map
     timed = {stage: round(duration, 4) for stage, duration in seconds.items()}
     timed["total"] = round(sum(seconds.values()), 4)
     return {
@@ -37,7 +38,8 @@ def answer(
         "certainty": segmentation.certainty,
         "warnings": list(segmentation.warnings),
         "seconds": timed,
-        "device": device,
+        "device": rescued.attempt.device,
+        "memory": {"attempts": rescued.attempts, "patch_sizes": rescued.patch_sizes},
         "mirror": mirror,
         "model": {"name": card.name, "version": card.version},
     }

@@ -26,8 +26,11 @@ from lib.queues import DeviceQueues
 from verisim import files
 from verisim.card import ModelCard
 from verisim.errors import NotFound, StorageFailed, VerisimError
+from verisim.memory import release
 from verisim.progress import SILENT, Progress
-from verisim.segmentation import Segmentation
+from verisim.rescue import Attempt, Rescued, segment_within
+from verisim.segmentation import Segmentation, Segmenter
+from verisim.volume import Volume
 
 
 class SegmentTask(InferTask):
@@ -128,18 +131,30 @@ class SegmentTask(InferTask):
             VerisimError: The request cannot be answered; the class says why.
         """
         start = time.perf_counter()
-        segmenter = self._loaded.segmenter(card, ask.device, ask.mirroring)
-        loaded = time.perf_counter()
         volume = files.read(ask.image, ask.series)
         read = time.perf_counter()
-        segmentation = segmenter(volume, progress)
+        try:
+            rescued = self._rescued(card, ask, volume, progress)
+        finally:
+            release(ask.device)
         segmented = time.perf_counter()
-        path = write_answer(ask, card, segmentation)
-        written = time.perf_counter()
-        around = {"loading": loaded - start, "reading": read - loaded}
-        seconds = {**around, **segmentation.seconds, "writing": written - segmented}
+        path = write_answer(ask, card, rescued.segmentation)
+        writing = time.perf_counter() - segmented
+        seconds = {"reading": read - start, **rescued.segmentation.seconds, "writing": writing}
         mirrored = self._mirrors(card) if ask.mirroring is None else ask.mirroring
-        return str(path), answer(card, ask.device, segmentation, seconds, mirrored)
+        return str(path), answer(card, rescued, seconds, mirrored)
+
+    def _rescued(
+        self, card: ModelCard, ask: SegmentAsk, volume: Volume, progress: Progress
+    ) -> Rescued:
+        """The answer, with less memory where there is not enough."""
+
+        def made(attempt: Attempt) -> Segmenter:
+            return self._loaded.segmenter(card, attempt.device, ask.mirroring, attempt.sparing)
+
+        networks = [part for part in self._models.parts(card) if not part.ensemble]
+        make_room = partial(self._loaded.make_room, but=card.name)
+        return segment_within(made, networks, volume, ask.device, progress, make_room)
 
 
 def infer_and_keep(
