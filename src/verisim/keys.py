@@ -138,6 +138,33 @@ def read_keys(path: Path) -> tuple[KeyEntry, ...]:
     return parse_keys(text, path.name)
 
 
+def joined_keys(*parts: Sequence[KeyEntry]) -> tuple[KeyEntry, ...]:
+    """The entries of several sources.
+
+    Raises:
+        BadInput: A name or key appears twice.
+    """
+    entries = tuple(entry for part in parts for entry in part)
+    _check_twice([entry.name for entry in entries], "The list of keys", "name")
+    _check_twice([entry.hashed for entry in entries], "The list of keys", "hash")
+    return entries
+
+
+def all_keys(path: Path | None, environment: str) -> tuple[KeyEntry, ...]:
+    """The entries of a file, if there is one, and of the lines in the environment.
+
+    Raises:
+        BadInput: They cannot be read, somebody is named twice, or a source is given but empty.
+    """
+    entries = joined_keys(
+        parse_keys(environment, ENVIRONMENT), () if path is None else read_keys(path)
+    )
+    if not entries and (path is not None or environment):
+        where = path.name if path else ENVIRONMENT
+        raise BadInput(f"{where} holds no key.", "Make one: verisim key NAME --role admin.")
+    return entries
+
+
 def append_key(path: Path, entry: KeyEntry) -> None:
     """Add an entry to a file, which is made if there is none; only its owner may read it.
 

@@ -44,6 +44,7 @@ class Service:
         origins: Addresses of web pages, beside the server's own, that may talk to it.
         log_format: `json`, `text`, or `auto`: text on a terminal, JSON elsewhere.
         drain_seconds: How long running requests may go on when the server is stopped.
+        keys: File of the keys that open the server; None if there is none.
     """
 
     studies: str
@@ -55,6 +56,7 @@ class Service:
     origins: tuple[str, ...] = ()
     log_format: str = "auto"
     drain_seconds: int = 20
+    keys: Path | None = None
 
     @property
     def url(self) -> str:
@@ -70,6 +72,7 @@ class Service:
             ("origins", ",".join(self.origins)),
             ("log_format", self.log_format),
             ("drain_seconds", str(self.drain_seconds)),
+            ("keys", str(self.keys or "")),
         )
 
     def start(self, output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
@@ -164,6 +167,8 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float)
     while time.monotonic() < end and process.poll() is None:
         try:
             urllib.request.urlopen(url, timeout=5).close()
+        except urllib.error.HTTPError:
+            return  # it asks for a key
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.25)
         else:

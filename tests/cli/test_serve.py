@@ -143,3 +143,49 @@ def test_without_monai_label_the_remedy_is_to_install_it(
     run = serve()
     assert run.facts["error"]["code"] == "unavailable"
     assert "verisim[label]" in run.facts["error"]["remedy"]
+
+
+def test_other_machines_are_let_in_only_with_keys(
+    serve: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = listing(tmp_path)
+    run = serve("--host", "0.0.0.0")
+    assert run.code == 2
+    assert run.facts["error"]["code"] == "bad_input"
+    assert "no keys" in run.facts["error"]["message"]
+    assert "verisim key" in run.facts["error"]["remedy"]
+    monkeypatch.setenv("MONAI_LABEL_AUTH_ENABLE", "false")
+    assert serve("--host", "0.0.0.0").code == 2
+    assert listing(tmp_path) == before
+
+
+HASH = "sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"anna reader {HASH}\nanna admin {HASH[:-1]}1", "'anna' twice"),
+        (f"anna boss {HASH}", "no role 'boss'"),
+        ("anna reader", "line 1"),
+        ("", "no key"),
+    ],
+)
+def test_keys_that_are_wrong_keep_the_server_from_starting(
+    serve: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    (tmp_path / "keys.txt").write_text(text)
+    run = serve("--keys", tmp_path / "keys.txt")
+    assert run.code == 2
+    assert said in run.facts["error"]["message"]
+    if text:
+        monkeypatch.setenv("VERISIM_API_KEYS", text)
+        assert said in serve().facts["error"]["message"]
+
+
+def test_keys_and_the_authentication_of_monai_label_exclude_each_other(
+    serve: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONAI_LABEL_AUTH_ENABLE", "true")
+    monkeypatch.setenv("VERISIM_API_KEYS", f"anna reader {HASH}")
+    assert "MONAI_LABEL_AUTH_ENABLE" in serve().facts["error"]["message"]

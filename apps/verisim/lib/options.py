@@ -22,6 +22,9 @@ class Options:
         max_loaded: Models kept in memory.
         origins: Addresses of web pages, beside the server's own, that may talk to it.
         log_format: `json`, `text`, or `auto`: text on a terminal, JSON elsewhere.
+        keys: File of the keys that open the server; None if there is none.
+        rate: Requests that each key may send in a second, sustained.
+        max_voxels: Larger volumes are refused by their header.
         drain_seconds: How long running requests may go on when the server is stopped.
     """
 
@@ -33,6 +36,9 @@ class Options:
     origins: tuple[str, ...] = ()
     log_format: str = "auto"
     drain_seconds: int = 20
+    keys: Path | None = None
+    rate: int = 50
+    max_voxels: int = 1_000_000_000
 
 
 def read_options(conf: Mapping[str, str], app_dir: Path) -> Options:
@@ -49,6 +55,9 @@ def read_options(conf: Mapping[str, str], app_dir: Path) -> Options:
         max_loaded=_count(conf, "max_loaded", Options.max_loaded),
         origins=tuple(filter(None, conf.get("origins", "").split(","))),
         log_format=check_format(conf.get("log_format", Options.log_format)),
+        keys=Path(conf["keys"]).expanduser().absolute() if conf.get("keys") else None,
+        rate=_count(conf, "rate", Options.rate),
+        max_voxels=_count(conf, "max_voxels", Options.max_voxels),
         drain_seconds=_count(conf, "drain_seconds", Options.drain_seconds),
     )
 

@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 
+from lib.doors.hung import hang_doors
 from lib.errors import catch_all
 from lib.middleware import RequestId, UploadLimit
 from lib.options import Options
@@ -32,6 +33,7 @@ def serve(options: Options) -> None:
     web.state.verisim = True
     write_logs(options.log_format, Path(settings.MONAI_LABEL_APP_DIR) / LOG_FILE)
     drain_on_stop(options.drain_seconds)
+    hang_doors(web, options)
     _put_routes_first(web)
     catch_all(web)
     web.user_middleware[:] = [m for m in web.user_middleware if m.cls is not CORSMiddleware]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import importlib.util
+import ipaddress
+import os
 import signal
 import socket
 import sys
@@ -16,12 +18,17 @@ import typer
 from verisim.cli.options import USER_MODELS, AsJson, Models
 from verisim.cli.terminal import Terminal
 from verisim.errors import BadInput, Conflict, NotFound, StorageFailed, Unavailable
+from verisim.keys import ENVIRONMENT, all_keys
 from verisim.serving import Service, prepare_app, stop
 
 WORKSPACE = Path(typer.get_app_dir("verisim")) / "server"
 """MONAI Label writes logs and programs into the app's folder, so it is given a copy."""
 
 LISTEN = "Use --host 127.0.0.1 for this machine alone, 0.0.0.0 to let others in, a port over 1023."
+
+
+TRUE = {"1", "true", "t", "yes", "y", "on"}
+"""What MONAI Label's settings take for yes."""
 
 
 class LogFormat(StrEnum):
@@ -36,13 +43,18 @@ def serve(
     studies: Annotated[
         str, typer.Option(help="Folder of images to serve, or the URL of a DICOMweb server.")
     ],
-    host: Annotated[str, typer.Option(help="0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="0.0.0.0 lets other machines in; asks for --keys.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     models: Models = USER_MODELS,
     max_upload_mb: Annotated[int, typer.Option(min=1, help="Larger uploads are refused.")] = 2048,
     origin: Annotated[
         list[str] | None,
         typer.Option(help="A web page elsewhere, such as OHIF's, that may talk to the server."),
+    ] = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="File of keys, see `verisim key`; without, no others.")
     ] = None,
     drain_seconds: Annotated[
         int, typer.Option(min=1, help="When stopped, running requests may take this long.")
@@ -61,6 +73,7 @@ def serve(
             'Run: pip install "verisim[label]" -c constraints.txt',
         )
     _check_port(host, port)
+    _check_doors(host, keys)
     app = _prepared(workspace)
     service = Service(
         _place(studies),
@@ -72,6 +85,7 @@ def serve(
         origins=tuple(origin or ()),
         log_format=log_format,
         drain_seconds=drain_seconds,
+        keys=keys and keys.absolute(),
     )
     terminal.answer(
         {"url": service.url, "studies": studies}, f"Serving {studies} at {service.url}"
@@ -108,6 +122,34 @@ def _check_port(host: str, port: int) -> None:
                 "Stop it, or choose another with --port.",
             ) from error
         raise BadInput(f"{host}:{port} cannot be used: {error.strerror}.", LISTEN) from error
+
+
+def _check_doors(host: str, keys: Path | None) -> None:
+    """Ask for keys, or MONAI Label's own authentication, where other machines can come in.
+
+    Raises:
+        BadInput: Neither, both, or keys that cannot be read.
+    """
+    found = all_keys(keys, os.environ.get(ENVIRONMENT, ""))
+    stock = os.environ.get("MONAI_LABEL_AUTH_ENABLE", "").lower() in TRUE
+    if found and stock:
+        raise BadInput(
+            "There are keys, and MONAI_LABEL_AUTH_ENABLE is set.",
+            "Choose one: keys, or MONAI Label's own authentication.",
+        )
+    if not found and not stock and not _is_loopback(host):
+        raise BadInput(
+            f"--host {host} lets other machines in, and there are no keys.",
+            "Make one with `verisim key NAME --role admin --keys keys.txt` and add "
+            "--keys keys.txt; or use --host 127.0.0.1 for this machine alone.",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _prepared(workspace: Path) -> Path:

@@ -27,6 +27,9 @@ class User:
 LOCAL = User("local", Role.ADMIN)
 """Whoever asks a server that has no keys."""
 
+NOBODY = User("nobody", Role.READER)
+"""Whoever asks a server with keys for what is open to everybody."""
+
 
 def user_of(request: HTTPConnection) -> User:
     """Who sent a request; on a server without keys everybody is `LOCAL`.
