@@ -40,6 +40,8 @@ FLOORS = {
     "ensembles": 5,
     "rescue": 5,
     "joining": 5,
+    "answer": 5,
+    "mirroring": 5,
     "diagnosis": 5,
     "evaluation": 5,
     "questions": 5,

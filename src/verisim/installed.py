@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from verisim.card import ModelCard, read_card
@@ -48,3 +48,21 @@ def newest_paths(folders: Iterable[Path]) -> dict[str, Path]:
         if name not in found or version >= found[name][0]:
             found[name] = version, path
     return {name: path for name, (_, path) in found.items()}
+
+
+def parts_of(card: ModelCard, find: Callable[[str], ModelCard]) -> tuple[ModelCard, ...]:
+    """A model and all that it needs: those of an ensemble, the first stage of a cascade.
+
+    Args:
+        card: The model.
+        find: The newest version of a model by its name.
+
+    Raises:
+        NotFound: One of them is not there.
+        BadCard: The card of one of them cannot be read.
+    """
+    found = [card]
+    for one in found:  # grows on the way
+        named = [find(name) for name in (*one.ensemble, one.previous) if name]
+        found += [part for part in named if part not in found]
+    return tuple(found)

@@ -39,6 +39,27 @@ class Part:
         self.whole.advance(self.index * total + done, self.count * total, said)
 
 
+@dataclass(frozen=True)
+class Share:
+    """The progress of one part of a work, between two percentages of the whole.
+
+    Args:
+        whole: Hears of all.
+        start: Percent at its beginning.
+        stop: Percent at its end.
+    """
+
+    whole: Progress
+    start: int
+    stop: int
+
+    def advance(self, done: int, total: int, message: str = "") -> None:
+        """See `Progress`."""
+        steps = max(total, 1)
+        share = self.start * steps + (self.stop - self.start) * min(done, steps)
+        self.whole.advance(share, 100 * steps, message)
+
+
 class Silent:
     """Progress that nobody watches."""
 

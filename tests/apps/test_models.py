@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 import requests
 
-from lib import mirroring
 from lib.loaded import LoadedModels
 from lib.models import Models
 from lib.offered import Offered
 from tests.apps.client import infer, refusal, taken_apart, voxels
 from tests.apps.running import Server, a_tiny_card, a_tiny_model, an_image, untrained
 from tests.exchange.folders import Folder
-from verisim import errors, files
+from verisim import errors, files, mirroring
 from verisim.card import ModelCard, write_model
 from verisim.ensembles import EnsembleSegmenter, segmenter_of
 from verisim.exchange.importing import Wanted, import_model

@@ -16,21 +16,18 @@ from monailabel.interfaces.datastore import Datastore, DefaultLabelTag
 from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 from monailabel.utils.others.generic import device_list, remove_file
 
-from lib import mirroring
-from lib.answer import answer
 from lib.ask import SegmentAsk, segment_ask
 from lib.loaded import LoadedModels
 from lib.models import Models
 from lib.names import check_image_id
 from lib.queues import DeviceQueues
-from verisim import files
+from verisim import files, mirroring
+from verisim.answer import answer
 from verisim.card import ModelCard
 from verisim.errors import NotFound, StorageFailed, VerisimError
-from verisim.memory import release
+from verisim.jobs.segmenting import rescued_by
 from verisim.progress import SILENT, Progress
-from verisim.rescue import Attempt, Rescued, segment_within
-from verisim.segmentation import Segmentation, Segmenter
-from verisim.volume import Volume
+from verisim.segmentation import Segmentation
 
 
 class SegmentTask(InferTask):
@@ -133,28 +130,14 @@ class SegmentTask(InferTask):
         start = time.perf_counter()
         volume = files.read(ask.image, ask.series)
         read = time.perf_counter()
-        try:
-            rescued = self._rescued(card, ask, volume, progress)
-        finally:
-            release(ask.device)
+        parts = self._models.parts(card)
+        rescued = rescued_by(self._loaded, parts, volume, ask.device, ask.mirroring, progress)
         segmented = time.perf_counter()
         path = write_answer(ask, card, rescued.segmentation)
         writing = time.perf_counter() - segmented
         seconds = {"reading": read - start, **rescued.segmentation.seconds, "writing": writing}
         mirrored = self._mirrors(card) if ask.mirroring is None else ask.mirroring
         return str(path), answer(card, rescued, seconds, mirrored)
-
-    def _rescued(
-        self, card: ModelCard, ask: SegmentAsk, volume: Volume, progress: Progress
-    ) -> Rescued:
-        """The answer, with less memory where there is not enough."""
-
-        def made(attempt: Attempt) -> Segmenter:
-            return self._loaded.segmenter(card, attempt.device, ask.mirroring, attempt.sparing)
-
-        networks = [part for part in self._models.parts(card) if not part.ensemble]
-        make_room = partial(self._loaded.make_room, but=card.name)
-        return segment_within(made, networks, volume, ask.device, progress, make_room)
 
 
 def infer_and_keep(

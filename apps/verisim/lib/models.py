@@ -11,7 +11,7 @@ from pathlib import Path
 
 from verisim.card import ModelCard, read_card
 from verisim.errors import VerisimError
-from verisim.installed import newest_paths, unknown_model
+from verisim.installed import newest_paths, parts_of, unknown_model
 
 logger = logging.getLogger(__name__)
 
@@ -92,11 +92,7 @@ class Models:
             NotFound: One of them is not there.
             BadCard: The card of one of them cannot be read.
         """
-        found = [card]
-        for one in found:  # grows on the way
-            named = [self.card(name) for name in (*one.ensemble, one.previous) if name]
-            found += [part for part in named if part not in found]
-        return tuple(found)
+        return parts_of(card, self.card)
 
     def _current(self) -> dict[str, ModelCard | VerisimError]:
         held: dict[str, ModelCard | VerisimError] | None = getattr(self._held, "cards", None)

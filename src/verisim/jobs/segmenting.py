@@ -1,0 +1,194 @@
+"""Segmenting one volume as a job."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, Field
+
+from verisim import files, mirroring
+from verisim.answer import answer
+from verisim.card import ModelCard
+from verisim.ensembles import segmenter_of
+from verisim.errors import NotFound, heard_warnings
+from verisim.installed import SHIPPED_MODELS, find_card, parts_of
+from verisim.jobs.kind import Task
+from verisim.memory import hand_back
+from verisim.progress import SILENT, Progress, Share
+from verisim.rescue import AS_ASKED, Attempt, Rescued, Sparing, segment_within
+from verisim.segmentation import Segmenter
+from verisim.volume import Volume
+
+Extension = Literal[".nrrd", ".nii.gz", ".nii", ".seg.nrrd", ".dcm"]
+"""Formats of a label map."""
+
+Output = Literal["label", "report"]
+"""What a segmentation may leave: the label map, and the answer as a file of its own."""
+
+READ, SEGMENTED = 2, 94
+"""Percent when the volume is read, and when its label map is ready to be written."""
+
+
+class SegmentRequest(BaseModel, frozen=True, extra="forbid"):
+    """What may be asked of a segmentation.
+
+    Args:
+        model: Its name.
+        device: auto, cpu, cuda:0, …
+        mirror: Whether to average over mirror images; None as the model's card says.
+        result_extension: Format of the label map.
+        series: SeriesInstanceUID, of several in the uploaded files; empty for the only one.
+        outputs: Files to leave.
+    """
+
+    model: str = Field(min_length=1, max_length=200)
+    device: str = Field("auto", max_length=40)
+    mirror: bool | None = None
+    result_extension: Extension = ".nrrd"
+    series: str = Field("", max_length=64, pattern=r"^[0-9.]*$")
+    outputs: tuple[Output, ...] = Field(("label",), min_length=1, max_length=2)
+
+
+class Networks(Protocol):
+    """Where the networks of models come from."""
+
+    def segmenter(
+        self,
+        card: ModelCard,
+        device: str,
+        mirroring: bool | None = None,
+        sparing: Sparing = AS_ASKED,
+    ) -> Segmenter:
+        """The model on the device."""
+
+    def make_room(self, device: str, but: str) -> str | None:
+        """Let another model than `but` leave the device; its name, or None if there is none."""
+
+
+@dataclass(frozen=True)
+class Unshared:
+    """Networks that are loaded for one volume, and forgotten.
+
+    Args:
+        folders: Of the models.
+    """
+
+    folders: tuple[Path, ...]
+
+    def segmenter(
+        self,
+        card: ModelCard,
+        device: str,
+        mirroring: bool | None = None,
+        sparing: Sparing = AS_ASKED,
+    ) -> Segmenter:
+        """The model on the device."""
+        return segmenter_of(card, device, mirroring, self.folders, sparing=sparing)
+
+    def make_room(self, device: str, but: str) -> str | None:
+        """No other model is there that could leave."""
+        return None
+
+
+@dataclass(frozen=True)
+class Segmenting:
+    """Segments the volume among the inputs: one file, or the files of one DICOM series.
+
+    It leaves `label` with the suffix that was asked for, and `report.json` if asked for, and
+    answers as `/infer` does.
+
+    Args:
+        folders: Of the models; workers on other machines need the same.
+        networks: Where they come from in this process; a pickled copy loads its own.
+    """
+
+    folders: tuple[Path, ...] = (SHIPPED_MODELS,)
+    networks: Networks | None = field(default=None, compare=False, repr=False)
+    name: str = field(default="segment", init=False)
+    brief: bool = field(default=True, init=False)
+
+    def __reduce__(self) -> tuple[type[Segmenting], tuple[object, ...]]:
+        """As it is sent to another machine: without the networks of this one."""
+        return type(self), (self.folders,)
+
+    def run(self, task: Task, progress: Progress) -> Mapping[str, Any]:
+        """Segment; see `Kind`."""
+        asked = SegmentRequest.model_validate(dict(task.request))
+        card = find_card(asked.model, *self.folders)
+        parts = parts_of(card, lambda name: find_card(name, *self.folders, card.folder))
+        wish = mirroring.checked_wish(parts, asked.mirror)
+        progress.advance(0, 100, "reading")
+        start = time.perf_counter()
+        source = volume_in(task.inputs)
+        with heard_warnings() as heard:
+            volume = files.read(source, asked.series or None)
+        read = time.perf_counter()
+        networks = self.networks or Unshared(self.folders)
+        during = Share(progress, READ, SEGMENTED)
+        rescued = rescued_by(networks, parts, volume, task.device, wish, during)
+        progress.advance(SEGMENTED, 100, "writing")
+        segmented = time.perf_counter()
+        reference = source if asked.result_extension == ".dcm" else None
+        path = task.results / f"label{asked.result_extension}"
+        label_map = rescued.segmentation.label_map
+        files.write(path, label_map, card.colors, reference, asked.series or None)
+        writing = time.perf_counter() - segmented
+        seconds = {"reading": read - start, **rescued.segmentation.seconds, "writing": writing}
+        mirrored = mirroring.by_default(parts) if wish is None else wish
+        told = answer(card, rescued, seconds, mirrored)
+        told["warnings"] = [*heard, *told["warnings"]]
+        if "report" in asked.outputs:
+            (task.results / "report.json").write_text(json.dumps(told, indent=2))
+        return told
+
+
+def rescued_by(
+    networks: Networks,
+    parts: Sequence[ModelCard],
+    volume: Volume,
+    device: str,
+    wish: bool | None = None,
+    progress: Progress = SILENT,
+) -> Rescued:
+    """Segment one volume, with less memory where there is not enough.
+
+    Args:
+        networks: Where they come from.
+        parts: The model that is asked, then those that it names.
+        volume: With as many channels as the model lists.
+        device: Where it is asked for.
+        wish: Whether to average over mirror images; None as the cards say.
+        progress: Hears of every patch; may cancel between two.
+
+    Raises:
+        VerisimError: It cannot be answered; the class says why.
+    """
+    card = parts[0]
+
+    def made(attempt: Attempt) -> Segmenter:
+        return networks.segmenter(card, attempt.device, wish, attempt.sparing)
+
+    answering = [part for part in parts if not part.ensemble]
+    make_room = partial(networks.make_room, but=card.name)
+    try:
+        return segment_within(made, answering, volume, device, progress, make_room)
+    finally:
+        hand_back(device)
+
+
+def volume_in(folder: Path) -> Path:
+    """The volume among the inputs of a job: its only file, or the folder of a series.
+
+    Raises:
+        NotFound: There is none.
+    """
+    found = sorted(folder.iterdir())
+    if not found:
+        raise NotFound("The job has no volume.", "Hand it in again with one.")
+    return found[0] if len(found) == 1 else folder

@@ -1,0 +1,129 @@
+"""Segmenting as a kind of job: files, answer, progress, another process."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.apps.running import a_tiny_card, a_tiny_model, an_image, untrained
+from verisim import files
+from verisim.ensembles import segmenter_of
+from verisim.errors import BadInput, Cancelled, NotFound
+from verisim.jobs.kind import Task
+from verisim.jobs.segmenting import Segmenting
+
+
+@dataclass
+class Heard:
+    """Keeps what it hears, and may ask to stop.
+
+    Args:
+        stop: The step at which it asks.
+        shares: How far the work was.
+    """
+
+    stop: int = 10**9
+    shares: list[float] = field(default_factory=list)
+
+    def advance(self, done: int, total: int, message: str = "") -> None:
+        """Hear of a step."""
+        if len(self.shares) >= self.stop:
+            raise Cancelled("It was stopped.", "Ask again.")
+        self.shares.append(100 * done / total)
+
+
+def a_task(folder: Path, **request: object) -> Task:
+    """A volume to be segmented by the tiny model."""
+    inputs, results, scratch = (folder / name for name in ("inputs", "results", "scratch"))
+    for made in (inputs, results, scratch):
+        made.mkdir(exist_ok=True)
+    files.write(inputs / "volume.nii.gz", an_image(1, (80, 24, 18)))
+    wanted: Mapping[str, Any] = {"model": "tiny", **request}
+    return Task(wanted, "cpu", inputs, results, scratch)
+
+
+@pytest.fixture
+def kind(tmp_path: Path) -> Segmenting:
+    """Segments with the models of a folder."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    a_tiny_model(folder)
+    return Segmenting((folder,))
+
+
+def test_it_leaves_the_segmenters_own_label_map(kind: Segmenting, tmp_path: Path) -> None:
+    task = a_task(tmp_path, result_extension=".nii.gz")
+    answer = kind.run(task, Heard())
+    (left,) = task.results.iterdir()
+    assert left.name == "label.nii.gz"
+    card = a_tiny_model(tmp_path / "models")
+    expected = segmenter_of(card)(files.read(task.inputs / "volume.nii.gz")).label_map
+    assert np.array_equal(files.read_label_map(left).array, expected.array)
+    assert answer["volumes_ml"].keys() == expected.labels.keys()
+
+
+def test_the_report_is_the_answer(kind: Segmenting, tmp_path: Path) -> None:
+    task = a_task(tmp_path, outputs=["label", "report"])
+    answer = kind.run(task, Heard())
+    assert {path.name for path in task.results.iterdir()} == {"label.nrrd", "report.json"}
+    assert json.loads((task.results / "report.json").read_text()) == json.loads(json.dumps(answer))
+
+
+def test_progress_never_falls_and_ends_near_the_end(kind: Segmenting, tmp_path: Path) -> None:
+    heard = Heard()
+    kind.run(a_task(tmp_path), heard)
+    assert heard.shares == sorted(heard.shares)
+    assert heard.shares[0] == 0
+    assert 90 < heard.shares[-1] < 100
+    assert len(set(heard.shares)) > 10  # patches start at 9 places along X
+
+
+@pytest.mark.parametrize("what", ["ensemble", "cascade"])
+def test_progress_never_falls_when_models_answer_together(
+    what: str, kind: Segmenting, tmp_path: Path
+) -> None:
+    folder = tmp_path / "models"
+    made: dict[str, Any] = (
+        {"ensemble": ("tiny", "second")} if what == "ensemble" else {"previous": "tiny"}
+    )
+    untrained(a_tiny_card("second"), folder, 1)
+    untrained(replace(a_tiny_card("whole"), **made), folder, 2)
+    heard = Heard()
+    kind.run(a_task(tmp_path, model="whole"), heard)
+    assert heard.shares == sorted(heard.shares)
+    assert heard.shares[-1] > 90
+
+
+def test_it_stops_between_two_patches(kind: Segmenting, tmp_path: Path) -> None:
+    task = a_task(tmp_path)
+    with pytest.raises(Cancelled):
+        kind.run(task, Heard(stop=5))
+    assert not list(task.results.iterdir())
+
+
+def test_a_copy_for_another_machine_answers_the_same(kind: Segmenting, tmp_path: Path) -> None:
+    own = Segmenting(kind.folders, networks=_Unsendable())
+    sent = pickle.loads(pickle.dumps(own))
+    assert sent == kind
+    assert sent.run(a_task(tmp_path), Heard())["model"]["name"] == "tiny"
+
+
+def test_what_cannot_be_answered_is_refused(kind: Segmenting, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="nonsense"):
+        kind.run(a_task(tmp_path, model="nonsense"), Heard())
+    with pytest.raises(BadInput, match="mirror"):
+        kind.run(a_task(tmp_path, mirror=True), Heard())
+
+
+class _Unsendable:
+    """Networks that belong to this process."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("These stay here.")
