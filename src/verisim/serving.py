@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,11 +75,14 @@ class Service:
             ("keys", str(self.keys or "")),
         )
 
-    def start(self, output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+    def start(
+        self, output: IO[bytes] | None = None, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         """Start the process.
 
         Args:
             output: Receives what the server prints; None for this process's own output.
+            environment: Variables that it has beside those of this process.
         """
         # -P: a folder named lib where the person happens to stand is not the app's
         command = [sys.executable, "-P", "-m", "lib.watch.start", "start_server"]
@@ -88,7 +91,10 @@ class Service:
         for name, value in self.settings:
             command += ["--conf", name, value]
         return subprocess.Popen(
-            command, env=self._environment(), stdout=output, stderr=subprocess.STDOUT
+            command,
+            env=self._environment() | dict(environment or {}),
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
 
     def _environment(self) -> dict[str, str]:
