@@ -21,6 +21,8 @@ from lib.models import Models
 from lib.new_model import TRAINER, NewModel
 from lib.offered import Offered
 from lib.options import read_options
+from lib.pacs.datastore import PacsDatastore
+from lib.pacs.settings import read_settings
 from lib.queues import DeviceQueues
 from lib.scoring import DiceScore, score_only_when_asked
 from lib.serving import serve
@@ -55,9 +57,11 @@ class Verisim(MONAILabelApp):
         return told
 
     def init_datastore(self) -> Datastore:
-        """The folder of studies, or what MONAI Label makes of an address."""
-        if "://" in self.studies:
+        """The folder of studies, or the PACS of an address."""
+        if settings.MONAI_LABEL_DATASTORE:  # one of the other services that MONAI Label knows
             return super().init_datastore()
+        if "://" in self.studies:
+            return PacsDatastore(read_settings(self.studies, self.conf))
         return SafeDatastore(
             self.studies,
             settings.MONAI_LABEL_DATASTORE_AUTO_RELOAD,

@@ -93,15 +93,19 @@ def an_image(seed: int, shape: tuple[int, int, int] = (20, 24, 18)) -> Volume:
 
 @contextmanager
 def running(
-    folder: Path, conf: Mapping[str, str] | None = None, env: Mapping[str, str] | None = None
+    folder: Path,
+    conf: Mapping[str, str] | None = None,
+    env: Mapping[str, str] | None = None,
+    pacs: str = "",
 ) -> Iterator[Server]:
     """Start the server in an empty folder, wait until it answers, and end it afterwards.
 
     Args:
         conf: Further `--conf` pairs.
         env: Further environment variables.
+        pacs: Address of a PACS to serve instead of the folder of studies.
     """
-    server = _start(folder, dict(conf or {}), dict(env or {}))
+    server = _start(folder, dict(conf or {}), dict(env or {}), pacs)
     try:
         _wait(server)
         yield server
@@ -114,7 +118,7 @@ def running(
             server.process.wait()
 
 
-def _start(folder: Path, conf: Mapping[str, str], env: Mapping[str, str]) -> Server:
+def _start(folder: Path, conf: Mapping[str, str], env: Mapping[str, str], pacs: str) -> Server:
     app = prepare_app(folder / "app")
     studies, models, temporary, sessions = (
         folder / name for name in ("studies", "models", "temporary", "sessions")
@@ -127,7 +131,7 @@ def _start(folder: Path, conf: Mapping[str, str], env: Mapping[str, str]) -> Ser
         files.write(studies / f"case_{n}.nii.gz", an_image(n))
     port, log = free_port(), folder / "server.log"
     command = [sys.executable, "-m", "monailabel.main", "start_server", "--app", str(app)]
-    command += ["--studies", str(studies), "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--studies", pacs or str(studies), "--host", "127.0.0.1", "--port", str(port)]
     for name, value in {"models": str(models), **conf}.items():
         command += ["--conf", name, value]
     with log.open("wb") as output:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from monailabel.interfaces.datastore import Datastore, DefaultLabelTag
 
+from lib.pacs.datastore import PacsDatastore
 from lib.training_options import TrainingOptions
 from verisim.card import ModelCard
 from verisim.dataset import Case, Dataset, split_by_subject
@@ -49,14 +50,21 @@ def labelled_cases(
         BadDataset: Too few cases or subjects.
     """
     names = sorted(datastore.get_labeled_images(FINAL))
-    cases = tuple(_case(datastore, name, subject_pattern) for name in names)
+    found = (_case(datastore, name, subject_pattern) for name in names)
+    cases = tuple(case for case in found if case)
     _check_enough(cases, fewest_subjects)
     return cases
 
 
-def _case(datastore: Datastore, name: str, pattern: str) -> Case:
-    label = Path(datastore.get_label_uri(name, FINAL))
-    return Case(name, subject_of(name, pattern), (Path(datastore.get_image_uri(name)),), label)
+def _case(datastore: Datastore, name: str, pattern: str) -> Case | None:
+    """A case, or None if its label turns out to be unreadable."""
+    label = datastore.get_label_uri(name, FINAL)
+    if not label:
+        return None
+    subject = subject_of(name, pattern)
+    if isinstance(datastore, PacsDatastore) and not pattern:
+        subject = datastore.subject(name) or name  # a patient may have many series
+    return Case(name, subject, (Path(datastore.get_image_uri(name)),), Path(label))
 
 
 def _check_enough(cases: tuple[Case, ...], fewest: int) -> None:

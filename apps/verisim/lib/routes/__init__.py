@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from lib.routes import datastore, health, infer, jobs, refused, session
+from lib.routes import datastore, health, infer, jobs, proxy, refused, session, studies
 
 
 def our_routes() -> APIRouter:
     """All of them."""
     router = APIRouter()
-    for part in (health, refused, infer, session, datastore, jobs):
+    for part in (health, refused, infer, session, datastore, jobs, studies, proxy):
         router.include_router(part.routes())
     return router

@@ -1,0 +1,1 @@
+"""A PACS that speaks DICOMweb, as the studies of the server."""
