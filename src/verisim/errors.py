@@ -19,6 +19,7 @@ VerisimError
 │   └── OutOfMemory         memory ran out on the way
 ├── StorageFailed           the disk refused (full, read-only)
 ├── Unavailable             device or service busy or missing
+│   └── Busy                more waits already than is agreed
 └── Cancelled               the caller asked to stop
 
 VerisimWarning              an answer that a person should not trust blindly
@@ -152,6 +153,12 @@ class Unavailable(VerisimError):
     """A device or service that is busy or missing."""
 
     code = "unavailable"
+
+
+class Busy(Unavailable):
+    """More work waits already than was agreed; some of it must end first."""
+
+    code = "busy"
 
 
 class Cancelled(VerisimError):

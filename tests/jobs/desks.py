@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from verisim.errors import BadInput
-from verisim.jobs.asked import Asked
+from verisim.jobs.asked import AMPLE, Asked, Room
 from verisim.jobs.attempt import Attempt
 from verisim.jobs.desk import Desk
 from verisim.jobs.folders import JobFolders
@@ -58,11 +58,13 @@ class Held:
 
 
 @contextmanager
-def a_desk(folder: Path, *kinds: Kind, keep_seconds: float = 3600) -> Iterator[Desk]:
+def a_desk(
+    folder: Path, *kinds: Kind, keep_seconds: float = 3600, room: Room = AMPLE
+) -> Iterator[Desk]:
     """A desk with one worker thread for each device."""
     records = Records(folder, keep_seconds)
     attempt = Attempt(records, JobFolders(folder / "jobs"), Here())
-    desk = Desk(kinds, attempt, Turns(lambda device: ThreadPoolExecutor(1)))
+    desk = Desk(kinds, attempt, Turns(lambda device: ThreadPoolExecutor(1)), room)
     try:
         yield desk
     finally:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.jobs.desks import Held, a_desk, ask, ended
-from verisim.errors import Conflict, NotFound
+from verisim.errors import Busy, Conflict, NotFound
+from verisim.jobs.asked import Room
 from verisim.jobs.job import State
+from verisim.jobs.watch import Watch
 
 
 def test_a_job_is_done_and_its_file_fetched(tmp_path: Path) -> None:
@@ -119,6 +121,42 @@ def test_a_second_desk_on_the_same_folder_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
     with a_desk(tmp_path, Held()) as desk, pytest.raises(NotFound, match="held"):
         desk.submit(ask(kind="nonsense"))
+
+
+def test_too_many_jobs_are_refused_but_a_repeated_key_is_answered(tmp_path: Path) -> None:
+    kind = Held()
+    with a_desk(tmp_path, kind, room=Room(jobs=3, of_user=2, at_once=1)) as desk:
+        first = desk.submit(ask(key="k"))
+        desk.submit(ask())
+        with pytest.raises(Busy, match="You have 2"):
+            desk.submit(ask())
+        assert desk.submit(ask(key="k")).id == first.id
+        desk.submit(ask(user="bert"))
+        with pytest.raises(Busy, match="3 jobs"):
+            desk.submit(ask(user="cleo"))
+
+
+def test_a_cancelled_job_is_not_parked() -> None:
+    watch = Watch()
+    watch.stop()
+    watch.stop(park=True)
+    assert not watch.parked
+
+
+def test_what_runs_is_told_without_the_disk_and_percent_stays_after_the_end(
+    tmp_path: Path,
+) -> None:
+    kind = Held()
+    with a_desk(tmp_path, kind) as desk:
+        job = desk.submit(ask())
+        kind.begun.acquire()
+        seen = desk.glance(job.id)
+        assert seen is not None
+        assert seen.job.state in {State.QUEUED, State.RUNNING}
+        desk.cancel(job.id)
+        assert ended(desk, job).state == State.CANCELLED
+        assert desk.glance(job.id) is None
+        assert desk.look(job.id).standing.percent == desk.look(job.id).job.percent
 
 
 def _write(path: Path, text: str = "") -> None:

@@ -31,6 +31,20 @@ def test_the_time_left_comes_from_the_steps(monkeypatch: pytest.MonkeyPatch) -> 
     assert watch.standing.seconds_left == pytest.approx(16)
 
 
+def test_the_time_left_follows_the_latest_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    watch = Watch()
+    for step in range(10):  # the first half of the steps takes a tenth of the time of the second
+        watch.advance(step, 20)
+        now += 1
+    for step in range(10, 15):
+        watch.advance(step, 20)
+        now += 10
+    watch.advance(15, 20)
+    assert watch.standing.seconds_left == pytest.approx(50, rel=0.2)
+
+
 def test_time_in_which_others_went_first_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)

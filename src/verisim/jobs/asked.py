@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verisim.errors import Conflict
+from verisim.errors import Busy, Conflict
 from verisim.jobs.job import Job
 from verisim.jobs.watch import Standing
 
@@ -50,6 +50,43 @@ class Seen:
     job: Job
     standing: Standing
     position: int | None = None
+
+
+@dataclass(frozen=True)
+class Room:
+    """How much may wait.
+
+    Args:
+        jobs: Jobs that have not ended.
+        of_user: Of these, jobs of one user.
+        at_once: Work without a record.
+    """
+
+    jobs: int
+    of_user: int
+    at_once: int
+
+    def check(self, users: Sequence[str], user: str) -> None:
+        """Ask whether there is room for one more job.
+
+        Args:
+            users: Of each job that has not ended.
+            user: Whose job it is.
+
+        Raises:
+            Busy: There is not.
+        """
+        if users.count(user) >= self.of_user:
+            raise Busy(
+                f"You have {self.of_user} jobs that have not ended.",
+                "Wait until one has ended, or cancel one.",
+            )
+        if len(users) >= self.jobs:
+            raise Busy(f"{self.jobs} jobs have not ended.", "Try again in a minute.")
+
+
+AMPLE = Room(10_000, 10_000, 1_000)
+"""For whom nothing was agreed."""
 
 
 def record_of(asked: Asked, job_id: str, inputs: str) -> Job:

@@ -54,6 +54,8 @@ class Attempt:
         except Exception as error:
             logger.exception("Job %s failed", job.id)
             ended = self._failed(running, INTERNAL.model_copy(update={"message": _told(error)}))
+        if ended.state != State.DONE:
+            ended = ended.now(percent=watch.standing.percent)
         return self.records.put(ended)
 
     def _done(self, job: Job, kind: Kind, watch: Watch) -> Job:

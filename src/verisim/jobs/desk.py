@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from verisim.errors import Conflict, NotFound, StorageFailed, Unavailable
-from verisim.jobs.asked import Asked, Seen, record_of, same
+from verisim.jobs.asked import AMPLE, Asked, Room, Seen, record_of, same
 from verisim.jobs.attempt import Attempt
 from verisim.jobs.job import Job, State
 from verisim.jobs.kind import Kind
@@ -35,14 +36,26 @@ class Desk:
         kinds: What can be asked for.
         attempt: How a job is done; knows records and folders.
         turns: Whose turn it is.
+        room: How much may wait.
+        own_turns: Those of the work without a record, where jobs are done on other machines.
     """
 
-    def __init__(self, kinds: Sequence[Kind], attempt: Attempt, turns: Turns) -> None:
+    def __init__(
+        self,
+        kinds: Sequence[Kind],
+        attempt: Attempt,
+        turns: Turns,
+        room: Room = AMPLE,
+        own_turns: Turns | None = None,
+    ) -> None:
         self._kinds = {kind.name: kind for kind in kinds}
         self._attempt = attempt
         self._records = attempt.records
         self._folders = attempt.folders
         self._turns = turns
+        self._own_turns = own_turns or turns
+        self._room = room
+        self._places = threading.BoundedSemaphore(room.at_once)
         self._watches: dict[str, Watch] = {}
         self._tickets: dict[str, Ticket] = {}
         self._lock = threading.RLock()
@@ -58,10 +71,11 @@ class Desk:
         Raises:
             NotFound: There is no such kind.
             Conflict: The key stands for another request already.
+            Busy: Too many jobs wait.
             StorageFailed: The disk refused.
             Unavailable: The server is about to stop.
         """
-        self._check(asked.kind)
+        self._check(asked)
         job_id = secrets.token_urlsafe(16).replace("-", "a").replace("_", "b")
         inputs = self._folders.stage(job_id, asked.fill)
         try:
@@ -72,7 +86,8 @@ class Desk:
         if job.id != job_id:
             self._folders.remove(job_id)
             return same(job, record_of(asked, job_id, inputs))
-        self._enter(job)
+        with suppress(Unavailable):  # about to stop: the next process does it
+            self._enter(job)
         return job
 
     def look(self, job_id: str) -> Seen:
@@ -81,17 +96,28 @@ class Desk:
         Raises:
             NotFound: There is none of that id, or it has been forgotten.
         """
-        job = self._known(job_id)
+        found = self.glance(job_id)
+        return found or Seen(*_over(self._known(job_id)))
+
+    def glance(self, job_id: str) -> Seen | None:
+        """The same from memory alone, in no time; None for a job that has ended, or never was."""
+        # the watch before the record: whoever has no watch any more has an ended record
         with self._lock:
             watch, ticket = self._watches.get(job_id), self._tickets.get(job_id)
-        if job.state == State.DONE:
-            return Seen(job, Standing(100.0, "Done.", 0.0))
+        job = self._records.alive(job_id)
+        if job is None or job.state.ended:
+            return None
         standing = watch.standing if watch else Standing()
         return Seen(job, standing, self._position(ticket))
 
     def latest(self, user: str | None, limit: int = 100) -> list[Seen]:
         """The newest jobs of a user, or of everybody."""
-        return [self.look(job.id) for job in self._records.latest(user, limit)]
+        found = self._records.latest(user, limit)
+        return [self.glance(job.id) or Seen(*_over(job)) for job in found]
+
+    def with_key(self, user: str, key: str) -> Job | None:
+        """The job that a user's idempotency key stands for."""
+        return self._records.with_key(user, key)
 
     def cancel(self, job_id: str) -> Job:
         """End a job: at once if it waits, at its next step if it runs; an ended one stays.
@@ -146,12 +172,22 @@ class Desk:
         """Do brief work without a record when its turn has come, and wait for it.
 
         Raises:
-            Unavailable: Its turn did not come in time.
+            Unavailable: Too many wait already, or its turn did not come in time.
         """
+        if not self._places.acquire(blocking=False):
+            raise Unavailable(f"Too many requests wait for {device}.", "Try again in a minute.")
+        try:
+            return self._awaited(user, device, work, patience)
+        finally:
+            self._places.release()
+
+    def _awaited(
+        self, user: str, device: str, work: Callable[[], Answer], patience: float
+    ) -> Answer:
         ticket = Ticket(user, device, work)
-        future: Future[Answer] = self._turns.enter(ticket)
+        future: Future[Answer] = self._own_turns.enter(ticket)
         done, _ = wait([future], patience)
-        if done or not self._turns.leave(ticket):  # its turn has come: wait for the end
+        if done or not self._own_turns.leave(ticket):  # its turn has come: wait for the end
             return future.result()
         raise Unavailable(
             f"{device} was busy with other requests for {patience:g} s.",
@@ -167,7 +203,8 @@ class Desk:
         self._closed.set()
         with self._lock:
             running = [ticket.future for ticket in self._tickets.values()]
-        self._turns.close(wait=False)
+        for turns in {self._turns, self._own_turns}:
+            turns.close(wait=False)
         self._park(brief=False)
         wait(running, drain_seconds)
         self._park(brief=True)
@@ -183,13 +220,19 @@ class Desk:
             if job is not None and (brief or not self._kinds[job.kind].brief):
                 watch.stop(park=True)
 
-    def _check(self, kind: str) -> None:
-        if kind not in self._kinds:
+    def _check(self, asked: Asked) -> None:
+        if asked.kind not in self._kinds:
             raise NotFound(
-                f"There are no jobs of kind {kind!r}.", f"Choose one of: {', '.join(self._kinds)}."
+                f"There are no jobs of kind {asked.kind!r}.",
+                f"Choose one of: {', '.join(self._kinds)}.",
             )
         if self._closed.is_set():
             raise about_to_stop()
+        if asked.key and self._records.with_key(asked.user, asked.key):
+            return  # nothing new
+        with self._lock:
+            users = [ticket.user for ticket in self._tickets.values()]
+        self._room.check(users, asked.user)
 
     def _known(self, job_id: str) -> Job:
         job = self._records.get(job_id)
@@ -237,3 +280,10 @@ class Desk:
                 self._folders.remove(job.id)
         except StorageFailed as error:
             logger.error("Old jobs cannot be removed: %s", error.message)
+
+
+def _over(job: Job) -> tuple[Job, Standing]:
+    """A job that has ended, and how far it came."""
+    if job.state == State.DONE:
+        return job, Standing(100.0, "Done.", 0.0)
+    return job, Standing(job.percent)

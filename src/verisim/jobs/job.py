@@ -48,6 +48,7 @@ class Job(BaseModel):
         submitted: When it came.
         started: When its latest attempt began.
         ended: When it was over.
+        percent: How far it came, for one that ended before it was done.
         interruptions: How often a server or a worker ended under it.
         answer: What it came to, as JSON.
         files: Names of its result files.
@@ -68,6 +69,7 @@ class Job(BaseModel):
     submitted: float = 0.0
     started: float | None = None
     ended: float | None = None
+    percent: float = 0.0
     interruptions: int = 0
     answer: dict[str, Any] = {}
     files: tuple[str, ...] = ()

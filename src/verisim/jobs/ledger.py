@@ -145,7 +145,8 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _owned(folder: Path) -> FileLock:
-    lock = FileLock(folder / "jobs.lock", timeout=0)
+    # not of one thread: the one that closes is another
+    lock = FileLock(folder / "jobs.lock", timeout=0, thread_local=False)
     try:
         lock.acquire()
     except Timeout as error:

@@ -16,7 +16,9 @@ logger = logging.getLogger(__name__)
 
 
 class Records:
-    """The ledger, and what it could not take yet.
+    """The ledger, what it could not take yet, and in memory all that has not ended.
+
+    Whoever asks after a job that waits or runs never waits for the disk.
 
     Args:
         folder: Of the ledger.
@@ -32,7 +34,9 @@ class Records:
         self._keep_seconds = keep_seconds
         self._ended = ended
         self._unwritten: dict[str, Job] = {}
+        self._alive: dict[str, Job] = {}
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
 
     def add(self, job: Job) -> Job:
         """A new record, or the one that this user's key stands for.
@@ -40,7 +44,11 @@ class Records:
         Raises:
             StorageFailed: The disk refused; there is no such job then.
         """
-        return self._ledger.add(job)
+        added = self._ledger.add(job)
+        if added.id == job.id:
+            with self._lock:
+                self._alive[job.id] = job
+        return added
 
     def put(self, job: Job) -> Job:
         """Keep what became of a job, on the disk now or as soon as it can be."""
@@ -48,27 +56,30 @@ class Records:
             job = job.now(kept_until=self._clock.now() + self._keep_seconds)
         with self._lock:
             self._unwritten[job.id] = job
+            self._alive[job.id] = job
         self.write()
         if job.state.ended:
-            self._ended(job)
+            with self._lock:
+                self._alive.pop(job.id, None)
+            self._tell(job)
         return job
 
     def write(self) -> None:
         """Try to write what the disk refused so far."""
-        with self._lock:
-            for job in list(self._unwritten.values()):
-                try:
-                    self._ledger.put(job)
-                except StorageFailed as error:
-                    logger.error("Job %s is kept in memory: %s", job.id, error.message)
-                else:
-                    del self._unwritten[job.id]
+        with self._writing:
+            with self._lock:
+                unwritten = list(self._unwritten.values())
+            for job in unwritten:
+                self._write(job)
 
     def get(self, job_id: str) -> Job | None:
         """The record of an id."""
+        return self.alive(job_id) or self._ledger.get(job_id)
+
+    def alive(self, job_id: str) -> Job | None:
+        """The record of an id as far as memory knows it; the disk is not asked."""
         with self._lock:
-            unwritten = self._unwritten.get(job_id)
-        return unwritten or self._ledger.get(job_id)
+            return self._unwritten.get(job_id) or self._alive.get(job_id)
 
     def with_key(self, user: str, key: str) -> Job | None:
         """The record that a user's idempotency key stands for."""
@@ -81,7 +92,10 @@ class Records:
 
     def unfinished(self) -> list[Job]:
         """What waits or runs, oldest first."""
-        return self._ledger.unfinished()
+        found = self._ledger.unfinished()
+        with self._lock:
+            self._alive.update({job.id: job for job in found})
+        return found
 
     def known(self) -> set[str]:
         """Every id."""
@@ -97,6 +111,7 @@ class Records:
         """Forget a record."""
         with self._lock:
             self._unwritten.pop(job_id, None)
+            self._alive.pop(job_id, None)
         self._ledger.remove(job_id)
 
     def close(self) -> None:
@@ -104,8 +119,21 @@ class Records:
         self.write()
         self._ledger.close()
 
-    def _newest(self, job: Job | None) -> Job | None:
-        if job is None:
-            return None
+    def _write(self, job: Job) -> None:
+        try:
+            self._ledger.put(job)
+        except StorageFailed as error:
+            logger.error("Job %s is kept in memory: %s", job.id, error.message)
+            return
         with self._lock:
-            return self._unwritten.get(job.id, job)
+            if self._unwritten.get(job.id) is job:
+                del self._unwritten[job.id]
+
+    def _tell(self, job: Job) -> None:
+        try:
+            self._ended(job)
+        except Exception:
+            logger.exception("Job %s has ended, and who wanted to hear of it failed", job.id)
+
+    def _newest(self, job: Job | None) -> Job | None:
+        return None if job is None else self.alive(job.id) or job

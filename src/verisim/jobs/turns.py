@@ -74,11 +74,18 @@ class Turns:
     Args:
         executor: Makes the executor of a device; its workers are as many as `places`.
         places: How many tickets a device works on at once.
+        told: Hears how many wait for a device, at every change.
     """
 
-    def __init__(self, executor: Callable[[str], Executor], places: int = 1) -> None:
+    def __init__(
+        self,
+        executor: Callable[[str], Executor],
+        places: int = 1,
+        told: Callable[[str, int], None] = lambda device, count: None,
+    ) -> None:
         self._executor = executor
         self._places = places
+        self._told = told
         self._executors: dict[str, Executor] = {}
         self._waiting: dict[str, list[Ticket]] = defaultdict(list)
         self._running: dict[str, int] = defaultdict(int)
@@ -97,6 +104,7 @@ class Turns:
             if self._closed:
                 raise about_to_stop()
             self._waiting[ticket.device].append(ticket)
+            self._told(ticket.device, len(self._waiting[ticket.device]))
         self._call(ticket.device)
         return ticket.future
 
@@ -106,6 +114,7 @@ class Turns:
             if ticket not in self._waiting[ticket.device]:
                 return False
             self._waiting[ticket.device].remove(ticket)
+            self._told(ticket.device, len(self._waiting[ticket.device]))
         return ticket.future.cancel()
 
     def order(self, device: str) -> list[Ticket]:
@@ -167,6 +176,7 @@ class Turns:
             if not order:
                 return None
             self._waiting[device].remove(order[0])
+            self._told(device, len(self._waiting[device]))
             self._count += 1
             self._served[order[0].user] = self._count
             return order[0]

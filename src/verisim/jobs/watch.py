@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from verisim.errors import Cancelled
+
+MOST_SEEN = 4096
+"""Steps that are remembered; beyond that every other one is forgotten."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,7 @@ class Standing:
     Args:
         percent: By real steps, 0..100; never falls.
         message: What it does.
-        seconds_left: From the measured time of its steps; None before two of them.
+        seconds_left: From the measured time of its latest steps; None before two of them.
     """
 
     percent: float = 0.0
@@ -38,7 +42,8 @@ class Watch:
         self._stopped = threading.Event()
         self._parked = False
         self._standing = Standing()
-        self._first: tuple[float, float] | None = None
+        self._seen: deque[tuple[float, float]] = deque()
+        self._started: float | None = None
         self._away = 0.0
 
     @property
@@ -60,8 +65,10 @@ class Watch:
         """Ask the work to end at its next step.
 
         Args:
-            park: It is to go on when the server starts again.
+            park: It is to go on when the server starts again; what was cancelled is not.
         """
+        if park and self._stopped.is_set():
+            return
         self._parked = park
         self._stopped.set()
 
@@ -82,15 +89,24 @@ class Watch:
         """
         self.check()
         share = min(1.0, done / total) if total > 0 else 0.0
-        self._standing = self._seen(max(share, self._standing.percent / 100), message)
+        share = max(share, self._standing.percent / 100)
+        now = time.monotonic() - self._away
+        self._standing = Standing(100 * share, message, self._left(share, now))
         before = time.monotonic()
         self._between()
         self._away += time.monotonic() - before
 
-    def _seen(self, share: float, message: str) -> Standing:
-        now = time.monotonic() - self._away
-        if self._first is None:
-            self._first = (share, now)
-        first, since = self._first
-        left = (now - since) * (1 - share) / (share - first) if share > first else None
-        return Standing(100 * share, message, left)
+    def _left(self, share: float, now: float) -> float | None:
+        """By the pace of the latest half of the time: stages of a work differ in theirs."""
+        if self._started is None:
+            self._started = now
+        seen = self._seen
+        if not seen or share > seen[-1][0]:
+            seen.append((share, now))
+        middle = (self._started + now) / 2
+        while len(seen) > 2 and seen[1][1] <= middle:
+            seen.popleft()
+        if len(seen) > MOST_SEEN:
+            self._seen = deque(list(seen)[::2])
+        first, since = seen[0]
+        return (now - since) * (1 - share) / (share - first) if share > first else None
