@@ -45,7 +45,7 @@ def load_network(card: ModelCard, device: str, precision: Precision = "auto") ->
         BadCard: The weights are not those that the card describes.
     """
     network = card.load().to(device)
-    return laid_out(network, device) if precision == "auto" else network
+    return laid_out(network, device)
 
 
 @dataclass(frozen=True)
