@@ -87,7 +87,7 @@ BAD = {
     "not a number": ("v.nii", content(setting(srow_x=[np.nan] * 4)), BadGeometry, "finite"),
     "no dimension": ("v.nii", content(setting(dim=[0] * 8)), UnsupportedVolume, "no voxels"),
     "unknown type": ("v.nii", content(setting(datatype=77)), UnreadableFile, "broken header"),
-    "offset": ("v.nii", content(setting(vox_offset=1e9)), UnreadableFile, "is truncated"),
+    "offset": ("v.nii", content(setting(vox_offset=1e9)), UnreadableFile, "begin at byte 1000"),
     "wrong name": ("v.png", GOOD, UnreadableFile, "no known kind. Accepted: .nii"),
 }
 

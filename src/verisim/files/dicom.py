@@ -13,6 +13,7 @@ import SimpleITK as sitk
 from verisim.errors import BadSeries, UnreadableFile, UnsupportedVolume
 from verisim.files.dicom_series import chosen_series, read_header
 from verisim.files.dicom_stack import Slice, affine_of, check_grey, slice_of, sorted_slices
+from verisim.files.limits import check_voxels
 from verisim.files.source import check_file, check_memory, naming
 from verisim.volume import Volume
 
@@ -39,7 +40,9 @@ def read(path: Path, series: str | None = None) -> Volume:
         files = [path]
     stack = sorted_slices([_slice(file) for file in files])
     columns, rows = stack[0].shape
-    check_memory(path, columns * rows * len(stack) * WIDEST_VOXEL)
+    voxels = columns * rows * len(stack)
+    check_voxels(path, voxels)
+    check_memory(path, voxels * WIDEST_VOXEL)
     with naming(path):
         return Volume(_pixels(stack), affine_of(stack))
 

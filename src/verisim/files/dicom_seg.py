@@ -20,6 +20,7 @@ from verisim.errors import BadGeometry, BadInput, BadSeries, UnreadableFile, Uns
 from verisim.files.atomic import replacing
 from verisim.files.dicom_series import BROKEN, chosen_series, read_header
 from verisim.files.dicom_stack import affine_of, slice_of, sorted_slices
+from verisim.files.limits import check_voxels
 from verisim.files.segments import Color, Segment, segments_of
 from verisim.files.source import check_file, naming
 from verisim.volume import LPS_TO_RAS, LabelMap, Volume
@@ -79,8 +80,9 @@ def read(path: Path) -> LabelMap:
         UnreadableFile: Damaged, or no DICOM segmentation.
     """
     check_file(path)
-    read_header(path)
+    header = read_header(path)
     try:
+        check_voxels(path, header.Rows * header.Columns * int(header.NumberOfFrames))
         dataset = dcmread(path)
         with naming(path):
             return _label_map(dataset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ from pathlib import Path
 
 from pydicom import Dataset, dcmread
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.filereader import _read_file_meta_info, read_preamble
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from verisim.errors import NotFound, SeveralSeries, UnreadableFile
+from verisim.files.limits import check_inflated
 
 USED = (
     *("SOPInstanceUID", "SeriesInstanceUID", "SeriesDescription", "Modality", "Rows", "Columns"),
@@ -20,12 +23,16 @@ USED = (
 )
 """What every reader here asks of a header."""
 
+META_START = 144
+"""Bytes before the file meta information, its own length included (PS3.10, 7.1)."""
+
 SHORT_HEAD, LONG_HEAD = 8, 12
 """Bytes before the pixels themselves: tag, type and length (PS3.5, 7.1)."""
 
 BROKEN = (
     *(AttributeError, EOFError, IndexError, KeyError, NotImplementedError, OSError),
-    *(OverflowError, RecursionError, TypeError, ValueError, struct.error, BytesLengthException),
+    *(OverflowError, RecursionError, TypeError, ValueError, struct.error, zlib.error),
+    BytesLengthException,
 )
 """What pydicom raises for files that break the standard."""
 
@@ -95,6 +102,7 @@ def read_header(path: Path) -> Dataset:
         UnreadableFile: Not DICOM, damaged or truncated.
     """
     try:
+        _check_deflated(path)
         with path.open("rb") as stream:
             header = dcmread(stream, stop_before_pixels=True)
             left = path.stat().st_size - stream.tell()
@@ -110,6 +118,20 @@ def read_header(path: Path) -> Dataset:
             f"{path.name} is damaged: {error}.", "Copy or export it again."
         ) from error
     return header
+
+
+def _check_deflated(path: Path) -> None:
+    """Ask of a deflated file how large it becomes, before a reader inflates it whole."""
+    with path.open("rb") as stream:
+        read_preamble(stream, force=False)
+        meta = _read_file_meta_info(stream)
+        if getattr(meta, "TransferSyntaxUID", "") != DeflatedExplicitVRLittleEndian:
+            return
+        # readers that go by the stated length must come to the same place
+        stated = META_START + int(getattr(meta, "FileMetaInformationGroupLength", -1))
+        if stated != stream.tell():
+            raise ValueError(f"its file meta information does not end at byte {stated}")
+        check_inflated(path, stream)
 
 
 def is_dicom(path: Path) -> bool:

@@ -18,6 +18,7 @@ from nibabel.spatialimages import HeaderDataError
 
 from verisim.errors import UnreadableFile, UnsupportedVolume, VerisimWarning
 from verisim.files.atomic import replacing
+from verisim.files.limits import HEADER, check_end, check_voxels
 from verisim.files.segments import whole_numbers
 from verisim.files.source import AGAIN, check_file, check_memory, naming, suffix_of, volume_shape
 from verisim.volume import LabelMap, Volume, corners
@@ -102,7 +103,8 @@ def _content(path: Path) -> bytes:
                 raise _truncated(path, promised, path.stat().st_size)
             check_memory(path, promised)
             content = head + stream.read(max(0, promised - len(head)))
-            stream.read(1)  # reaching the end lets gzip compare its checksum
+            if packed:
+                check_end(path, stream)
     except EOFError as error:
         raise UnreadableFile(f"{path.name} is truncated: gzip data end early.", AGAIN) from error
     except (zlib.error, gzip.BadGzipFile) as error:
@@ -147,9 +149,14 @@ def _promised_size(path: Path, head: bytes) -> int:
         header = kind.header_class.from_fileobj(io.BytesIO(head), check=True)
         shape = tuple(int(n) for n in header.get_data_shape())
         item = int(header.get_data_dtype().itemsize)
+        start = int(header.get_data_offset())
+        if not 0 <= start <= HEADER:
+            raise ValueError(f"its voxels begin at byte {start}")
     except BROKEN as error:
         raise _broken_header(path, error) from error
-    return int(header.get_data_offset()) + item * math.prod(volume_shape(path, shape))
+    voxels = math.prod(volume_shape(path, shape))
+    check_voxels(path, voxels)
+    return start + item * voxels
 
 
 def _broken_header(path: Path, error: Exception) -> UnreadableFile:

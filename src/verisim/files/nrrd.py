@@ -20,6 +20,7 @@ from nrrd.errors import NRRDError
 
 from verisim.errors import BadGeometry, UnreadableFile, UnsupportedVolume
 from verisim.files.atomic import replacing
+from verisim.files.limits import check_end, check_voxels
 from verisim.files.nifti import DEFLATE_LIMIT, GeometryWarning, storable
 from verisim.files.source import AGAIN, check_file, check_memory, naming, volume_shape
 from verisim.volume import LPS_TO_RAS, Volume
@@ -155,6 +156,7 @@ def _array(path: Path, header: Header, start: int) -> npt.NDArray[Any]:
     shape = tuple(int(n) for n in header["sizes"])
     if any(n < 1 for n in shape):
         volume_shape(path, shape)
+    check_voxels(path, math.prod(shape))
     plain = {**header, "encoding": "raw"}
     for detached in ("data file", "datafile"):
         plain.pop(detached, None)
@@ -195,7 +197,8 @@ def _voxel_bytes(path: Path, header: Header, start: int, promised: int) -> bytes
             file.seek(start)
             with _unpacked(file, encoding) as stream:
                 voxels = stream.read(promised)
-                stream.read(1)  # reaching the end lets gzip compare its checksum
+                if encoding != "raw":
+                    check_end(path, stream)
     except (EOFError, zlib.error, OSError) as error:
         raise UnreadableFile(f"{path.name} is truncated or damaged: {error}.", AGAIN) from error
     if len(voxels) < promised:

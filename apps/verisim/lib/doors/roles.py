@@ -44,8 +44,9 @@ TABLE = (
     (READER, "GET", "/datastore/label/info"),
     (READER, "GET", "/train/"),
     (READER, "GET", "/scoring/"),
-    (READER, "GET", "/batch/infer/"),
+    (READER, "GET", "/batch/infer"),
     # bring images and labels, and find out which comes next
+    (ANNOTATOR, "POST", "/proxy/dicom/{path:path}"),
     (ANNOTATOR, "PUT", "/datastore/"),
     (ANNOTATOR, "PUT", "/datastore/image"),
     (ANNOTATOR, "PUT", "/datastore/image/info"),
@@ -59,7 +60,7 @@ TABLE = (
     # everything else, listed here or not: train, delete, fetch models, read the log
     (ADMIN, "POST DELETE", "/train/"),
     (ADMIN, "POST", "/train/{model}"),
-    (ADMIN, "DELETE", "/batch/infer/"),
+    (ADMIN, "DELETE", "/batch/infer"),
     (ADMIN, "POST", "/batch/infer/{model}"),
     (ADMIN, "DELETE", "/datastore/"),
     (ADMIN, "DELETE", "/datastore/image"),
