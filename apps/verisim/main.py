@@ -30,6 +30,7 @@ from lib.sessions import SafeSessions
 from lib.strategies import RandomCase, UncertainCase
 from lib.train import FineTuning
 from verisim import __version__
+from verisim.files.limits import limit_voxels
 from verisim.installed import SHIPPED_MODELS, unknown_model
 
 
@@ -40,6 +41,7 @@ class Verisim(MONAILabelApp):
         self.options = read_options(conf or {}, Path(app_dir))
         self.models = Models(SHIPPED_MODELS, self.options.models)
         score_only_when_asked()
+        limit_voxels(self.options.max_voxels)
         super().__init__(
             app_dir,
             studies,
