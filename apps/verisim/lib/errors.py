@@ -58,6 +58,9 @@ CODES = {
 }
 """Code of a status that the web framework or MONAI Label chose."""
 
+WRITTEN_CODES = {"bad_json", "internal", "storage_failed", "too_many_requests"}
+"""Codes beside those of a status and of our errors."""
+
 REMEDIES = {
     401: "Log in and send the token.",
     403: "Ask the person who runs the server.",
@@ -179,6 +182,7 @@ def reply(request: Request, error: Exception) -> JSONResponse:
 def _private(request: Request, told: Problem) -> Problem:
     """The same without paths, and without the id that the client named: people are named so."""
     named = [request.query_params.get(name, "") for name in NAMING]
+    named.append(str(request.path_params.get("session_id", "")))
     message, remedy = (without(without_paths(t), *named) for t in (told.message, told.remedy))
     return replace(told, message=message, remedy=remedy)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from lib.watch import metrics
+from lib.watch.context import carried
 from verisim.errors import Unavailable
 
 Answer = TypeVar("Answer")
@@ -27,6 +30,7 @@ class DeviceQueues:
         self._busy_seconds = busy_seconds
         self._places = threading.BoundedSemaphore(max_waiting)
         self._workers: dict[str, ThreadPoolExecutor] = {}
+        self._present: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def run(self, device: str, work: Callable[[], Answer]) -> Answer:
@@ -37,10 +41,17 @@ class DeviceQueues:
         """
         if not self._places.acquire(blocking=False):
             raise Unavailable(f"Too many requests wait for {device}.", "Try again in a minute.")
+        self._count(device, 1)
         try:
-            return self._awaited(self._worker(device).submit(work), device)
+            return self._awaited(self._worker(device).submit(carried(work)), device)
         finally:
+            self._count(device, -1)
             self._places.release()
+
+    def _count(self, device: str, change: int) -> None:
+        with self._lock:
+            self._present[device] += change
+            metrics.queue_length(device, max(0, self._present[device] - 1))  # one has its turn
 
     def _worker(self, device: str) -> ThreadPoolExecutor:
         with self._lock:

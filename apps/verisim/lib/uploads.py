@@ -10,8 +10,7 @@ from pathlib import Path
 
 from fastapi import UploadFile
 
-from lib.names import file_name
-from verisim.errors import Conflict, StorageFailed
+from verisim.errors import StorageFailed
 from verisim.files import IMAGE_SUFFIXES, suffix_of
 
 READABLE = (*IMAGE_SUFFIXES, ".seg.nrrd", ".dcm")
@@ -19,7 +18,7 @@ READABLE = (*IMAGE_SUFFIXES, ".seg.nrrd", ".dcm")
 
 @contextmanager
 def received(upload: UploadFile) -> Iterator[Path]:
-    """One uploaded file on the disk, under its own name, deleted when the block ends.
+    """One uploaded file on the disk, deleted when the block ends; see `received_folder`.
 
     Raises:
         StorageFailed: The disk refused.
@@ -32,8 +31,9 @@ def received(upload: UploadFile) -> Iterator[Path]:
 def received_folder(uploads: Sequence[UploadFile]) -> Iterator[Path]:
     """Uploaded files in a temporary folder, deleted when the block ends.
 
+    They get names of their own: those that clients send often tell who the patient is.
+
     Raises:
-        Conflict: Two of them have the same name: one would be lost.
         StorageFailed: The disk refused.
     """
     with ExitStack() as stack:
@@ -49,18 +49,17 @@ def received_folder(uploads: Sequence[UploadFile]) -> Iterator[Path]:
         yield folder
 
 
+def suffix_sent(name: str | None) -> str:
+    """All that is kept of a file's name: a suffix that the server reads, or nothing."""
+    suffix = suffix_of(Path(name or ""))
+    return suffix if suffix in READABLE else ""
+
+
 def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
     # a session moves the folder away: then there is nothing left to delete
     return tempfile.TemporaryDirectory(prefix="verisim-", ignore_cleanup_errors=True)
 
 
 def _store(upload: UploadFile, folder: Path, n: int) -> None:
-    suffix = suffix_of(Path(upload.filename or ""))
-    default = f"file_{n}{suffix if suffix in READABLE else ''}"
-    path = folder / file_name(upload.filename, default)
-    if path.exists():
-        raise Conflict(
-            f"Two files are named {path.name!r}.", "Send every file under a name of its own."
-        )
-    with path.open("wb") as target:
+    with (folder / f"file_{n}{suffix_sent(upload.filename)}").open("wb") as target:
         shutil.copyfileobj(upload.file, target, 1 << 20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, File, Form, UploadFile
@@ -11,9 +12,9 @@ from monailabel.endpoints.user.auth import User
 from monailabel.interfaces.utils.app import app_instance
 from monailabel.utils.others.generic import remove_file
 
-from lib.names import check_image_id, check_tag
+from lib.names import check_image_id, check_tag, file_name
 from lib.routes import access
-from lib.routes.parameters import json_object
+from lib.routes.parameters import note
 from lib.uploads import received
 from verisim import files
 
@@ -21,6 +22,14 @@ from verisim import files
 def routes() -> APIRouter:
     """The routes, for annotators."""
     router = APIRouter(prefix="/datastore", tags=["Datastore"])
+    router.add_api_route(
+        "/",
+        show,
+        methods=["GET"],
+        summary="Get All Images/Labels",
+        response_model=None,
+        dependencies=[access.user()],
+    )
     router.add_api_route("/image", add_image, methods=["PUT"], summary="Upload new Image")
     router.add_api_route("/", add_image, methods=["PUT"], include_in_schema=False)
     router.add_api_route("/label", save_label, methods=["PUT"], summary="Save Finished Label")
@@ -35,6 +44,15 @@ def routes() -> APIRouter:
     return router
 
 
+def show(output: stock.ResultType | None = None) -> dict[str, Any] | list[dict[str, str]]:
+    """Statistics, all images and labels, or the pairs for training, by their files' names."""
+    if output == stock.ResultType.train:
+        pairs = app_instance().datastore().datalist()
+        return [{key: Path(path).name for key, path in pair.items()} for pair in pairs]
+    told: dict[str, Any] = stock.datastore(output)
+    return told
+
+
 def add_image(
     file: Annotated[UploadFile, File()],
     user: Annotated[User, access.annotator()],
@@ -42,9 +60,9 @@ def add_image(
     params: Annotated[str, Form()] = "{}",
 ) -> dict[str, Any]:
     """Keep an image under the id `image`, or under its file's name."""
-    info = {**json_object(params), "user": user.username}
+    info = {**note(params), "user": user.username}
     with received(file) as path:
-        image_id = check_image_id(image or files.stem(path))
+        image_id = check_image_id(image or files.stem(Path(file_name(file.filename, path.name))))
         files.read(path)
         return {"image": app_instance().datastore().add_image(image_id, str(path), info)}
 
@@ -58,7 +76,7 @@ def save_label(
 ) -> dict[str, Any]:
     """Keep the label of an image."""
     app = app_instance()
-    info = {**json_object(params), "user": user.username}
+    info = {**note(params), "user": user.username}
     check_image_id(image)
     check_tag(tag or "final")
     with received(label) as path:

@@ -20,6 +20,7 @@ from lib.names import check_image_id
 from lib.routes import access
 from lib.routes.parameters import json_object, unreserved
 from lib.uploads import received
+from lib.watch import metrics
 from verisim.errors import BadInput, NotFound
 
 REPLY = {
@@ -73,7 +74,7 @@ def infer(
     request = {**unreserved(json_object(params)), "model": model}
     if output == stock.ResultType.dicom_seg:
         request["result_extension"] = ".dcm"
-    with _source(app, image, session_id, file) as source:
+    with _source(app, image, session_id, file) as source, metrics.counted("segment", model):
         result = app.infer({**request, "image": source})
     with ExitStack() as undo:
         undo.callback(remove_file, result["file"])

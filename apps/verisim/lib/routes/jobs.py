@@ -83,7 +83,8 @@ def next_sample(
 ) -> dict[str, Any]:
     """The image to label next; {} when none is left."""
     _check("strategy", strategy, app_instance().info()["strategies"])
-    return activelearning.sample(strategy, unreserved(params), user.username)
+    found: dict[str, Any] = activelearning.sample(strategy, unreserved(params), user.username)
+    return {**found, "path": ""} if found else found  # where it lies is the server's matter
 
 
 def _check(kind: str, name: str, known: Collection[str]) -> None:
@@ -95,8 +96,8 @@ def _check(kind: str, name: str, known: Collection[str]) -> None:
 
 def _check_images(ids: list[Any]) -> None:
     known = set(app_instance().datastore().list_images())
-    for image_id in ids:
-        if check_image_id(str(image_id)) not in known:
+    for n, image_id in enumerate(ids, start=1):
+        if check_image_id(str(image_id)) not in known:  # the id may be a patient's name
             raise NotFound(
-                f"There is no image {image_id!r}.", "GET /datastore/?output=all lists them."
+                f"Image {n} of the list does not exist.", "GET /datastore/?output=all lists all."
             )

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from http import HTTPStatus
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lib.errors import reply
 from lib.watch import metrics
+from lib.watch.shutdown import stopping
+from verisim.errors import Unavailable
 
 UNKNOWN = "unknown"
 QUIET = {"/health", "/health/live", "/health/ready", "/metrics"}
 """Asked every few seconds: counted, but not written down while all is well."""
+
+CUT_OFF = Unavailable("The server is stopping.", "Send the request again in a minute.")
 
 logger = logging.getLogger(__name__)
 
@@ -29,16 +36,20 @@ class Access:
             await self._app(scope, receive, send)
             return
         status = int(HTTPStatus.INTERNAL_SERVER_ERROR)  # unless an answer begins
-        start = time.monotonic()
+        start, begun = time.monotonic(), False
 
         async def noted(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, begun = message["status"], True
             await send(message)
 
         try:
             await self._app(scope, receive, noted)
+        except asyncio.CancelledError:
+            if stopping() and not begun:
+                await reply(Request(scope), CUT_OFF)(scope, receive, noted)
+            raise
         finally:
             _note(scope, status, time.monotonic() - start)
 

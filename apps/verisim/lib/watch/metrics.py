@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
 import torch
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+
+from verisim.errors import Cancelled
 
 OTHER = "other"
 """Stands for every label value that is not known: labels must stay few, and tell of nobody."""
@@ -103,6 +107,20 @@ def job_ended(kind: str, model: str, state: str, seconds: float) -> None:
     kind = _few["kind"](kind)
     _jobs.labels(kind, _few["state"](state)).inc()
     _job_seconds.labels(kind, _few["model"](model)).observe(seconds)
+
+
+@contextmanager
+def counted(kind: str, model: str) -> Iterator[None]:
+    """Count what happens in a block as a job: done, cancelled, or failed with an error."""
+    start, state = time.monotonic(), "failed"
+    try:
+        yield
+        state = "done"
+    except Cancelled:
+        state = "cancelled"
+        raise
+    finally:
+        job_ended(kind, model, state, time.monotonic() - start)
 
 
 def error(code: str) -> None:
