@@ -33,7 +33,11 @@ def listed(hospital: Hospital) -> dict[str, Any]:
 
 
 def saved(
-    hospital: Hospital, uid: str, path: Path, tag: str = "final", params: Any = None
+    hospital: Hospital,
+    uid: str,
+    path: Path,
+    tag: str = "final",
+    params: dict[str, Any] | None = None,
 ) -> requests.Response:
     return requests.put(
         f"{hospital.server.url}/datastore/label",
@@ -113,9 +117,7 @@ def test_an_image_arrives_with_its_voxels_where_the_series_says(
 def test_a_series_is_segmented_in_every_format(
     hospital: Hospital, tmp_path: Path, name: str, suffix: str
 ) -> None:
-    reply = infer(
-        hospital.server, {"image": hospital.series[name]}, {"result_extension": suffix}
-    )
+    reply = infer(hospital.server, {"image": hospital.series[name]}, {"result_extension": suffix})
     found = files.read_label_map(taken_apart(reply).saved(tmp_path))
     image = files.read(downloaded(hospital, "image", {"image": hospital.series[name]}, tmp_path))
     np.testing.assert_allclose(found.spacing_mm, image.spacing_mm, rtol=1e-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,15 +48,6 @@ class Archive:
 
     def __init__(self, settings: PacsSettings) -> None:
         self.settings = settings
-        self.session = connection(settings)
-        self._client = DICOMwebClient(
-            settings.url,
-            session=self.session,
-            qido_url_prefix=stock.MONAI_LABEL_QIDO_PREFIX,
-            wado_url_prefix=stock.MONAI_LABEL_WADO_PREFIX,
-            stow_url_prefix=stock.MONAI_LABEL_STOW_PREFIX,
-        )
-        self._client.set_http_retry_params(retry=False)  # who asked is told, and may try again
         # the client logs a line for each request
         logging.getLogger("dicomweb_client").setLevel(logging.WARNING)
         self._looked_at: dict[tuple[str, str], tuple[StoredSegmentation, ...]] = {}
@@ -123,9 +115,9 @@ class Archive:
             Unavailable: The PACS does not answer as it should.
         """
         dataset = dcmread(path)
-        with named(self.settings):
+        with self._asked() as client:
             try:
-                receipt = self._client.store_instances([dataset], dataset.StudyInstanceUID)
+                receipt = client.store_instances([dataset], dataset.StudyInstanceUID)
             except requests.HTTPError as error:
                 if error.response.status_code in (400, 409, 413, 415, 422):
                     raise _refused(f"status {error.response.status_code}") from error
@@ -140,17 +132,31 @@ class Archive:
         """Some servers give no receipt."""
         uids = dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID
         try:
-            with named(self.settings):
-                self._client.retrieve_instance_metadata(*uids)
+            with self._asked() as client:
+                client.retrieve_instance_metadata(*uids)
         except NotFound as error:
             raise _refused("it took the file, but does not have it") from error
+
+    @contextmanager
+    def _asked(self) -> Iterator[DICOMwebClient]:
+        """A client for one request: a kept connection may be closed at the other end."""
+        with named(self.settings), connection(self.settings) as session:
+            client = DICOMwebClient(
+                self.settings.url,
+                session=session,
+                qido_url_prefix=stock.MONAI_LABEL_QIDO_PREFIX,
+                wado_url_prefix=stock.MONAI_LABEL_WADO_PREFIX,
+                stow_url_prefix=stock.MONAI_LABEL_STOW_PREFIX,
+            )
+            client.set_http_retry_params(retry=False)  # who asked is told, and may try again
+            yield client
 
     def _series(self, filters: Mapping[str, str]) -> Iterator[ImageSeries]:
         """Page after page, for as long as there is something new."""
         seen: set[str] = set()
         while True:
-            with named(self.settings):
-                page = self._client.search_for_series(
+            with self._asked() as client:
+                page = client.search_for_series(
                     limit=PAGE, offset=len(seen), fields=FIELDS, search_filters=dict(filters)
                 )
                 if not all(isinstance(entry, dict) for entry in page):
@@ -178,18 +184,17 @@ class Archive:
         return self._looked_at[key]
 
     def _metadata(self, series: ImageSeries) -> list[dict[str, Any]]:
-        with named(self.settings):
-            entries = self._client.retrieve_series_metadata(series.study, series.uid)
+        with self._asked() as client:
+            entries = client.retrieve_series_metadata(series.study, series.uid)
         return [entry for entry in entries if text(entry, "SeriesInstanceUID") == series.uid]
 
     def _fetch(self, place: str, folder: Path) -> list[Path]:
-        url = f"{self._client.base_url}/{place}"
-        if stock.MONAI_LABEL_WADO_PREFIX:
-            url = f"{self._client.base_url}/{stock.MONAI_LABEL_WADO_PREFIX}/{place}"
-        headers = {"Accept": AS_STORED}
+        parts = (self.settings.url, stock.MONAI_LABEL_WADO_PREFIX, place)
+        url = "/".join(part for part in parts if part)
         with (
             named(self.settings),
-            self.session.get(url, headers=headers, stream=True) as response,
+            connection(self.settings) as session,
+            session.get(url, headers={"Accept": AS_STORED}, stream=True) as response,
         ):
             response.raise_for_status()
             return save_parts(response, folder, self.settings)

@@ -15,7 +15,7 @@ class _Impatient(HTTPAdapter):
 
     def __init__(self, connect: float, read: float) -> None:
         self._limits = (connect, read)
-        super().__init__(pool_maxsize=16)
+        super().__init__()
 
     def send(
         self,
@@ -40,12 +40,14 @@ class _Bearer(requests.auth.AuthBase):
 
 
 def connection(settings: PacsSettings) -> requests.Session:
-    """A session with the PACS's credentials; it waits no longer than the settings say."""
+    """A session with the PACS's credentials; it waits no longer than the settings say.
+
+    For one request: the other end is told to close the connection after it.
+    """
     session = requests.Session()
     impatient = _Impatient(settings.connect_seconds, settings.read_seconds)
     session.mount("http://", impatient)
     session.mount("https://", impatient)
     session.auth = _Bearer(settings.token) if settings.token else settings.user
-    # a kept connection may just have been closed at the other end when it is used again
     session.headers["Connection"] = "close"
     return session

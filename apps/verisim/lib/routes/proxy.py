@@ -17,6 +17,7 @@ from fastapi.responses import StreamingResponse
 from monailabel.config import settings as stock
 from monailabel.interfaces.utils.app import app_instance
 
+from lib.pacs.connection import connection
 from lib.pacs.datastore import PacsDatastore
 from lib.pacs.faults import named
 from lib.pacs.settings import PacsSettings
@@ -76,13 +77,13 @@ def store(
 def _passed_on(
     request: Request, prefix: str | None, path: str, body: bytes | None = None
 ) -> StreamingResponse:
-    datastore = _pacs()
-    settings = datastore.settings
+    settings = _pacs().settings
     url = "/".join(part for part in (settings.url, prefix, path) if part)
     headers = {name: request.headers[name] for name in FORWARDED if name in request.headers}
     with ExitStack() as undo:
         with named(settings):
-            answer = datastore.studies.archive.session.request(
+            session = undo.enter_context(connection(settings))
+            answer = session.request(
                 request.method,
                 url,
                 params=request.query_params.multi_items(),
@@ -92,14 +93,16 @@ def _passed_on(
             )
             undo.enter_context(answer)
             answer.raise_for_status()
-        undo.pop_all()
+        open_until_read = undo.pop_all()
     kind = answer.headers.get("Content-Type", "application/octet-stream")
-    content = _content(answer, settings)
+    content = _content(answer, settings, open_until_read)
     return StreamingResponse(content, answer.status_code, {"Content-Type": kind})
 
 
-def _content(answer: requests.Response, settings: PacsSettings) -> Iterator[bytes]:
-    with answer, named(settings):
+def _content(
+    answer: requests.Response, settings: PacsSettings, open_until_read: ExitStack
+) -> Iterator[bytes]:
+    with open_until_read, named(settings):
         yield from answer.iter_content(CHUNK)
 
 
