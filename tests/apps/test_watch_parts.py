@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import shutil
+import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -138,3 +142,18 @@ def test_a_hook_that_fails_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> No
     shutdown._run_hooks(done)
     assert parked == [1, 2]
     assert done.is_set()
+
+
+def test_the_unit_of_the_documentation_is_one_that_systemd_accepts(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "serve.md").read_text()
+    (unit,) = re.findall(r"^```ini\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    assert "\nType=exec\n" in unit
+    program = shutil.which("systemd-analyze")
+    if program is None:  # a machine without systemd cannot tell
+        return
+    file = tmp_path / "verisim.service"
+    file.write_text(unit.replace("/opt/verisim/bin/verisim", sys.executable))
+    done = subprocess.run(
+        [program, "verify", str(file)], capture_output=True, text=True, check=False
+    )
+    assert "verisim.service" not in done.stderr, done.stderr

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from fastapi import UploadFile
 
-from verisim.errors import StorageFailed
+from lib.names import file_name
+from verisim.errors import Conflict, StorageFailed
 from verisim.files import IMAGE_SUFFIXES, suffix_of
 
 READABLE = (*IMAGE_SUFFIXES, ".seg.nrrd", ".dcm")
@@ -34,8 +35,12 @@ def received_folder(uploads: Sequence[UploadFile]) -> Iterator[Path]:
     They get names of their own: those that clients send often tell who the patient is.
 
     Raises:
+        Conflict: Two were sent under the same name: one of them is there by mistake.
         StorageFailed: The disk refused.
     """
+    names = [file_name(upload.filename, f"file_{n}") for n, upload in enumerate(uploads)]
+    if len(set(names)) < len(names):
+        raise Conflict("Two files have the same name.", "Send every file under a name of its own.")
     with ExitStack() as stack:
         try:
             folder = Path(stack.enter_context(_temporary_folder()))
