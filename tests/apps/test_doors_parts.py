@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.testclient import TestClient
 from starlette.types import Scope
 
 from lib.doors.local import check_local
-from lib.doors.paths import folder_pattern
+from lib.doors.paths import NoPaths, folder_pattern
 from lib.doors.rates import Rates, network_of
 from lib.doors.refusals import TurnedAway
 from lib.doors.roles import TABLE, role_for
@@ -204,6 +211,31 @@ def test_a_folder_of_the_server_is_cut_out_of_a_text(text: str, told: str) -> No
 
 def test_without_folders_nothing_is_cut_out() -> None:
     assert folder_pattern([]).sub(b"", b"/srv/studies/x") == b"/srv/studies/x"
+
+
+def test_an_answer_keeps_its_length_right_and_files_keep_their_bytes(tmp_path: Path) -> None:
+    (tmp_path / "x.bin").write_bytes(str(tmp_path).encode() * 100)
+    (tmp_path / "x.txt").write_text(f"see {tmp_path}/x.txt\n" * 10_000)
+
+    def told(request: Request) -> Response:
+        return JSONResponse({"path": f"{tmp_path}/x", "text": "ä" * 10})
+
+    async def lines() -> AsyncIterator[str]:
+        for n in range(3):
+            yield f"data: {tmp_path}/{n}\n\n"
+
+    def events(request: Request) -> Response:
+        return StreamingResponse(lines(), media_type="text/event-stream")
+
+    routes = [Route("/told", told), Route("/events", events)]
+    routes += [Mount("/files", StaticFiles(directory=tmp_path))]
+    web = Starlette(routes=routes, middleware=[Middleware(NoPaths, folders=[tmp_path])])
+    with TestClient(web) as client:
+        assert client.get("/told").json() == {"path": "x", "text": "ä" * 10}
+        assert client.get("/events").text == "data: 0\n\ndata: 1\n\ndata: 2\n\n"
+        assert client.get("/files/x.txt").text.count("see x.txt\n") > 9_990  # chunks may cut one
+        assert client.get("/files/x.bin").content == str(tmp_path).encode() * 100
+        assert client.head("/files/x.txt").status_code == 200
 
 
 def test_a_request_that_met_no_door_is_the_local_users() -> None:
