@@ -16,6 +16,7 @@ from monailabel.interfaces.tasks.train import TrainTask
 from lib.batch import BatchInference
 from lib.datastore import SafeDatastore
 from lib.infer import SegmentTask, infer_and_keep
+from lib.jobs.opening import AtOnce, open_desk
 from lib.loaded import LoadedModels
 from lib.models import Models
 from lib.new_model import TRAINER, NewModel
@@ -23,7 +24,6 @@ from lib.offered import Offered
 from lib.options import read_options
 from lib.pacs.datastore import PacsDatastore
 from lib.pacs.settings import read_settings
-from lib.queues import DeviceQueues
 from lib.scoring import DiceScore, score_only_when_asked
 from lib.serving import serve
 from lib.sessions import SafeSessions
@@ -40,8 +40,10 @@ class Verisim(MONAILabelApp):
     def __init__(self, app_dir: str, studies: str, conf: Mapping[str, str]) -> None:
         self.options = read_options(conf or {}, Path(app_dir))
         self.models = Models(SHIPPED_MODELS, self.options.models)
+        self.loaded = LoadedModels(self.options.max_loaded, self.models)
         score_only_when_asked()
         limit_voxels(self.options.max_voxels)
+        self.desk = open_desk(self.options, self.models, self.loaded)
         super().__init__(
             app_dir,
             studies,
@@ -76,11 +78,10 @@ class Verisim(MONAILabelApp):
 
     def init_infers(self) -> Mapping[str, InferTask]:
         """One segmentation task for each model of the moment."""
-        loaded = LoadedModels(self.options.max_loaded, self.models)
-        queues = DeviceQueues(self.options.busy_seconds, self.options.max_waiting)
+        at_once = AtOnce(self.desk, self.options.busy_seconds)
         return Offered(
             lambda: self.models.names,
-            lambda name: SegmentTask(name, self.models, loaded, queues),
+            lambda name: SegmentTask(name, self.models, self.loaded, at_once),
         )
 
     def init_trainers(self) -> Mapping[str, TrainTask]:

@@ -45,6 +45,7 @@ class Service:
         log_format: `json`, `text`, or `auto`: text on a terminal, JSON elsewhere.
         drain_seconds: How long running requests may go on when the server is stopped.
         keys: File of the keys that open the server; None if there is none.
+        jobs: Folder of the jobs, which one server at a time may use; None for one in `app`.
     """
 
     studies: str
@@ -57,6 +58,7 @@ class Service:
     log_format: str = "auto"
     drain_seconds: int = 20
     keys: Path | None = None
+    jobs: Path | None = None
 
     @property
     def url(self) -> str:
@@ -73,6 +75,7 @@ class Service:
             ("log_format", self.log_format),
             ("drain_seconds", str(self.drain_seconds)),
             ("keys", str(self.keys or "")),
+            ("jobs", str(self.jobs or "")),
         )
 
     def start(
@@ -114,7 +117,7 @@ def prepare_app(workspace: Path) -> Path:
         APP if APP.is_dir() else PACKAGED_APP,
         workspace,
         dirs_exist_ok=True,
-        ignore=shutil.ignore_patterns("__pycache__", "model", "logs", "bin"),
+        ignore=shutil.ignore_patterns("__pycache__", "model", "logs", "bin", "kept-jobs"),
     )
     return workspace
 

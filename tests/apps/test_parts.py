@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,7 +18,6 @@ from lib.loaded import LoadedModels
 from lib.middleware import UploadLimit
 from lib.models import Models
 from lib.options import Options, read_options
-from lib.queues import DeviceQueues
 from lib.sessions import SafeSessions
 from lib.training_run import sparing_a_core
 from tests.apps.running import a_tiny_model
@@ -38,7 +35,7 @@ def test_every_error_of_the_library_has_a_status_that_is_not_500(
     kind: type[errors.VerisimError],
 ) -> None:
     told = app_errors.problem(kind("What.", "How."))
-    assert told.status in {400, 404, 409, 413, 422, 503}
+    assert told.status in {400, 404, 409, 413, 422, 429, 503}
     assert (told.code, told.message, told.remedy) == (kind.code, "What.", "How.")
 
 
@@ -50,57 +47,6 @@ def test_an_error_that_nobody_expected_keeps_its_details_in_the_log() -> None:
 
 def test_no_memory_is_no_fault_of_the_server() -> None:
     assert app_errors.problem(MemoryError()).status == 413
-
-
-def test_work_waits_for_its_turn_on_the_device() -> None:
-    queues = DeviceQueues(busy_seconds=30, max_waiting=3)
-    order: list[int] = []
-    go = threading.Event()
-    first = threading.Thread(target=queues.run, args=("cpu", lambda: order.append(int(go.wait()))))
-    first.start()
-    second = threading.Thread(target=queues.run, args=("cpu", lambda: order.append(2)))
-    second.start()
-    go.set()
-    first.join()
-    second.join()
-    assert order == [1, 2]
-
-
-@contextmanager
-def held(queues: DeviceQueues) -> Iterator[None]:
-    """The processor is at work while the block runs."""
-    started, go = threading.Event(), threading.Event()
-
-    def long_work() -> bool:
-        started.set()
-        return go.wait()
-
-    holder = threading.Thread(target=queues.run, args=("cpu", long_work))
-    holder.start()
-    started.wait()
-    try:
-        yield
-    finally:
-        go.set()
-        holder.join()
-
-
-def test_a_device_that_stays_busy_is_reported() -> None:
-    queues = DeviceQueues(busy_seconds=0.01, max_waiting=3)
-    with held(queues), pytest.raises(errors.Unavailable, match="busy"):
-        queues.run("cpu", lambda: None)
-
-
-def test_work_beyond_the_queue_is_refused_at_once() -> None:
-    queues = DeviceQueues(busy_seconds=30, max_waiting=1)
-    with held(queues), pytest.raises(errors.Unavailable, match="Too many"):
-        queues.run("cpu", lambda: None)
-
-
-def test_work_that_has_begun_may_take_longer_than_the_wait() -> None:
-    queues = DeviceQueues(busy_seconds=0.01, max_waiting=1)
-    pause = threading.Event()
-    assert queues.run("cpu", lambda: pause.wait(0.1) or "answer") == "answer"
 
 
 def test_a_model_is_loaded_once_and_the_longest_unused_is_let_go(tmp_path: Path) -> None:
@@ -139,7 +85,8 @@ def test_the_cleaning_of_sessions_leaves_other_folders_alone(tmp_path: Path) -> 
 
 def test_options_are_read_from_the_pairs_of_the_command_line(tmp_path: Path) -> None:
     options = read_options({"max_upload_mb": "3", "models": str(tmp_path)}, Path("app"))
-    assert options == Options(models=tmp_path, max_upload_mb=3)
+    jobs = Path("app/kept-jobs").absolute()
+    assert options == Options(models=tmp_path, max_upload_mb=3, jobs=jobs)
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5"])

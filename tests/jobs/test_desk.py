@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.jobs.desks import Held, a_desk, ask, ended
-from verisim.errors import Busy, Conflict, NotFound
+from verisim.errors import Busy, Conflict, NotFound, Unavailable
 from verisim.jobs.asked import Room
+from verisim.jobs.desk import Desk
 from verisim.jobs.job import State
 from verisim.jobs.watch import Watch
 
@@ -121,6 +125,43 @@ def test_a_second_desk_on_the_same_folder_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
     with a_desk(tmp_path, Held()) as desk, pytest.raises(NotFound, match="held"):
         desk.submit(ask(kind="nonsense"))
+
+
+@contextmanager
+def busy(desk: Desk) -> Iterator[None]:
+    """The processor is at work while the block runs."""
+    started, go = threading.Event(), threading.Event()
+
+    def long_work() -> bool:
+        started.set()
+        return go.wait()
+
+    holder = threading.Thread(target=desk.at_once, args=("anna", "cpu", long_work, 30))
+    holder.start()
+    started.wait()
+    try:
+        yield
+    finally:
+        go.set()
+        holder.join()
+
+
+def test_a_device_that_stays_busy_is_reported(tmp_path: Path) -> None:
+    with a_desk(tmp_path) as desk, busy(desk), pytest.raises(Unavailable, match="was busy"):
+        desk.at_once("bert", "cpu", lambda: None, 0.01)
+
+
+def test_work_beyond_the_places_is_refused_at_once(tmp_path: Path) -> None:
+    room = Room(jobs=1, of_user=1, at_once=1)
+    refused = pytest.raises(Unavailable, match="Too many")
+    with a_desk(tmp_path, room=room) as desk, busy(desk), refused:
+        desk.at_once("bert", "cpu", lambda: None, 30)
+
+
+def test_work_that_has_begun_may_take_longer_than_the_patience(tmp_path: Path) -> None:
+    pause = threading.Event()
+    with a_desk(tmp_path) as desk:
+        assert desk.at_once("anna", "cpu", lambda: pause.wait(0.1) or "answer", 0.01) == "answer"
 
 
 def test_too_many_jobs_are_refused_but_a_repeated_key_is_answered(tmp_path: Path) -> None:

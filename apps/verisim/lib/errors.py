@@ -40,6 +40,7 @@ STATUS: dict[type[errors.VerisimError], int] = {
     errors.TooLarge: 413,
     errors.StorageFailed: 503,
     errors.Unavailable: 503,
+    errors.Busy: 429,
     errors.Cancelled: 503,
 }
 """Status of each class of our errors; a class that is not listed has its parent's."""
@@ -70,6 +71,9 @@ REMEDIES = {
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
 NAMING = ("image", "id", "label")
 """Parameters of the address that name an image of the datastore."""
+
+RETRY_SECONDS = "10"
+"""When whoever is too much may come again, if nobody knows better."""
 
 READ_THE_DOCS = "The server's page /docs lists every route with its parameters."
 READ_THE_LOG = "Look for the request id in the server's log."
@@ -176,6 +180,8 @@ def reply(request: Request, error: Exception) -> JSONResponse:
     body = asdict(told) | {"request_id": request_id}
     del body["status"]
     headers = dict(getattr(error, "headers", None) or {}) | {"X-Request-ID": request_id}
+    if told.status == 429:
+        headers.setdefault("Retry-After", RETRY_SECONDS)
     return JSONResponse(body, told.status, headers)
 
 

@@ -17,14 +17,14 @@ from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 from monailabel.utils.others.generic import device_list, remove_file
 
 from lib.ask import SegmentAsk, segment_ask
+from lib.jobs.opening import AtOnce
 from lib.loaded import LoadedModels
 from lib.models import Models
-from lib.names import check_image_id
-from lib.queues import DeviceQueues
+from lib.sources import stored_image
 from verisim import files, mirroring
 from verisim.answer import answer
 from verisim.card import ModelCard
-from verisim.errors import NotFound, StorageFailed, VerisimError
+from verisim.errors import StorageFailed, VerisimError
 from verisim.jobs.segmenting import rescued_by
 from verisim.progress import SILENT, Progress
 from verisim.segmentation import Segmentation
@@ -37,12 +37,10 @@ class SegmentTask(InferTask):
         name: Of the model.
         models: Where its newest version is found.
         loaded: Where its networks stay between requests.
-        queues: Where it waits for its device.
+        at_once: Where it waits for its device.
     """
 
-    def __init__(
-        self, name: str, models: Models, loaded: LoadedModels, queues: DeviceQueues
-    ) -> None:
+    def __init__(self, name: str, models: Models, loaded: LoadedModels, at_once: AtOnce) -> None:
         card = models.card(name)
         super().__init__(
             type=InferType.SEGMENTATION,
@@ -53,7 +51,7 @@ class SegmentTask(InferTask):
         self._name = name
         self._models = models
         self._loaded = loaded
-        self._queues = queues
+        self._at_once = at_once
 
     def info(self) -> dict[str, Any]:
         """What `/info/` tells about the newest version of the model."""
@@ -106,7 +104,7 @@ class SegmentTask(InferTask):
         card = self._models.card(self._name)
         wish = mirroring.checked_wish(self._models.parts(card), ask.mirroring)
         asked = replace(ask, mirroring=wish)
-        return self._queues.run(ask.device, partial(self.segment, card, asked))
+        return self._at_once.run(ask.device, partial(self.segment, card, asked))
 
     def _mirrors(self, card: ModelCard) -> bool:
         return mirroring.by_default(self._models.parts(card))
@@ -154,7 +152,7 @@ def infer_and_keep(
         NotFound: There is no image of that id.
     """
     image = request.get("image")
-    source = image if isinstance(image, Path) else _stored(store, str(image or ""))
+    source = image if isinstance(image, Path) else stored_image(store, str(image or ""))
     path, params = task({**request, "image": source})
     label, tag = path, request.get("label_tag") or DefaultLabelTag.ORIGINAL
     if request.get("save_label") and not isinstance(image, Path):
@@ -164,16 +162,6 @@ def infer_and_keep(
             label = store.save_label(image, path, tag, info)
             undo.pop_all()
     return {"label": label, "tag": DefaultLabelTag.ORIGINAL, "file": path, "params": params}
-
-
-def _stored(store: Datastore, image_id: str) -> Path:
-    uri = store.get_image_uri(check_image_id(image_id))
-    if not uri:
-        raise NotFound(
-            f"There is no image {image_id!r} in the datastore.",
-            "GET /datastore/?output=all lists the images.",
-        )
-    return Path(uri)
 
 
 def write_answer(ask: SegmentAsk, card: ModelCard, segmentation: Segmentation) -> Path:

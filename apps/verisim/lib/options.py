@@ -9,6 +9,9 @@ from pathlib import Path
 from lib.watch.logs import check_format
 from verisim.errors import BadInput
 
+JOBS = "kept-jobs"
+"""Folder of the jobs in that of the app, if none is named."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -26,6 +29,10 @@ class Options:
         rate: Requests that each key may send in a second, sustained.
         max_voxels: Larger volumes are refused by their header.
         drain_seconds: How long running requests may go on when the server is stopped.
+        jobs: Folder of the jobs, private to this server.
+        keep_hours: How long jobs that have ended are kept, with their results.
+        max_jobs: Jobs that have not ended; more are refused.
+        max_jobs_each: The same, of one user.
     """
 
     models: Path
@@ -39,6 +46,10 @@ class Options:
     keys: Path | None = None
     rate: int = 50
     max_voxels: int = 1_000_000_000
+    jobs: Path = Path(JOBS)
+    keep_hours: int = 24
+    max_jobs: int = 1000
+    max_jobs_each: int = 100
 
 
 def read_options(conf: Mapping[str, str], app_dir: Path) -> Options:
@@ -59,6 +70,10 @@ def read_options(conf: Mapping[str, str], app_dir: Path) -> Options:
         rate=_count(conf, "rate", Options.rate),
         max_voxels=_count(conf, "max_voxels", Options.max_voxels),
         drain_seconds=_count(conf, "drain_seconds", Options.drain_seconds),
+        jobs=Path(conf.get("jobs") or app_dir / JOBS).expanduser().absolute(),
+        keep_hours=_count(conf, "keep_hours", Options.keep_hours),
+        max_jobs=_count(conf, "max_jobs", Options.max_jobs),
+        max_jobs_each=_count(conf, "max_jobs_each", Options.max_jobs_each),
     )
 
 

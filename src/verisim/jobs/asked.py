@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ class Asked:
         request: As JSON, checked already.
         key: The client's idempotency key, if any.
         fill: Writes the inputs into an empty folder.
+        id: Of the job, if it becomes a new one.
     """
 
     kind: str
@@ -34,6 +36,7 @@ class Asked:
     request: Mapping[str, Any]
     key: str = ""
     fill: Callable[[Path], None] = lambda folder: None
+    id: str = field(default_factory=lambda: secrets.token_hex(16))
 
 
 @dataclass(frozen=True)
@@ -89,12 +92,12 @@ AMPLE = Room(10_000, 10_000, 1_000)
 """For whom nothing was agreed."""
 
 
-def record_of(asked: Asked, job_id: str, inputs: str) -> Job:
+def record_of(asked: Asked, inputs: str) -> Job:
     """The record of a new job; `inputs` is the hash of its inputs."""
     request = dict(asked.request)
     meaning = json.dumps([asked.kind, asked.device, request, inputs], sort_keys=True)
     return Job(
-        id=job_id,
+        id=asked.id,
         kind=asked.kind,
         user=asked.user,
         device=asked.device,

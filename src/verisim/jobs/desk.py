@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -76,16 +75,16 @@ class Desk:
             Unavailable: The server is about to stop.
         """
         self._check(asked)
-        job_id = secrets.token_urlsafe(16).replace("-", "a").replace("_", "b")
-        inputs = self._folders.stage(job_id, asked.fill)
+        inputs = self._folders.stage(asked.id, asked.fill)
+        wanted = record_of(asked, inputs)
         try:
-            job = self._records.add(record_of(asked, job_id, inputs))
+            job = self._records.add(wanted)
         except StorageFailed:
-            self._folders.remove(job_id)
+            self._folders.remove(asked.id)
             raise
-        if job.id != job_id:
-            self._folders.remove(job_id)
-            return same(job, record_of(asked, job_id, inputs))
+        if job.id != asked.id:
+            self._folders.remove(asked.id)
+            return same(job, wanted)
         with suppress(Unavailable):  # about to stop: the next process does it
             self._enter(job)
         return job
@@ -114,10 +113,6 @@ class Desk:
         """The newest jobs of a user, or of everybody."""
         found = self._records.latest(user, limit)
         return [self.glance(job.id) or Seen(*_over(job)) for job in found]
-
-    def with_key(self, user: str, key: str) -> Job | None:
-        """The job that a user's idempotency key stands for."""
-        return self._records.with_key(user, key)
 
     def cancel(self, job_id: str) -> Job:
         """End a job: at once if it waits, at its next step if it runs; an ended one stays.

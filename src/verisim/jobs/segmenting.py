@@ -117,12 +117,24 @@ class Segmenting:
         """As it is sent to another machine: without the networks of this one."""
         return type(self), (self.folders,)
 
+    def models(self, request: Mapping[str, Any]) -> tuple[ModelCard, ...]:
+        """The model that a request names, and all that this one needs.
+
+        Raises:
+            NotFound: One of them is not there.
+        """
+        card = find_card(str(request["model"]), *self.folders)
+        return parts_of(card, lambda name: find_card(name, *self.folders, card.folder))
+
+    def with_models_in(self, folder: Path) -> Segmenting:
+        """The same, with the models of one folder alone."""
+        return Segmenting((folder,))
+
     def run(self, task: Task, progress: Progress) -> Mapping[str, Any]:
         """Segment; see `Kind`."""
         asked = SegmentRequest.model_validate(dict(task.request))
-        card = find_card(asked.model, *self.folders)
-        parts = parts_of(card, lambda name: find_card(name, *self.folders, card.folder))
-        wish = mirroring.checked_wish(parts, asked.mirror)
+        parts = self.models(task.request)
+        card, wish = parts[0], mirroring.checked_wish(parts, asked.mirror)
         progress.advance(0, 100, "reading")
         start = time.perf_counter()
         source = volume_in(task.inputs)

@@ -36,6 +36,8 @@ TABLE = (
     (READER, "POST", "/jobs/segment"),
     (READER, "POST", "/jobs/segment/{path:path}"),
     (READER, "DELETE", "/jobs/{job_id}"),
+    (READER, "DELETE", "/jobs/{job_id}/data"),
+    (READER, "DELETE", "/data"),
     (READER, "POST", "/jobs/{job_id}/cancel"),
     (READER, "GET", "/datastore/"),
     (READER, "GET", "/datastore/image"),

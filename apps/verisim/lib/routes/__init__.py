@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from lib.routes import datastore, health, infer, jobs, proxy, refused, session, studies
+from lib.routes import datastore, health, infer, jobs, logs, proxy, refused, session, studies, work
 
 
 def our_routes() -> APIRouter:
     """All of them."""
     router = APIRouter()
-    for part in (health, refused, infer, session, datastore, jobs, studies, proxy):
+    for part in (health, refused, infer, session, datastore, jobs, studies, proxy, logs, work):
         router.include_router(part.routes())
     return router

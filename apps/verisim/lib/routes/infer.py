@@ -19,9 +19,10 @@ from monailabel.utils.others.generic import remove_file
 from lib.names import check_image_id
 from lib.routes import access
 from lib.routes.parameters import json_object, unreserved
+from lib.sources import session_image
 from lib.uploads import received
 from lib.watch import metrics
-from verisim.errors import BadInput, NotFound
+from verisim.errors import BadInput
 
 REPLY = {
     200: {
@@ -91,7 +92,7 @@ def _source(
 ) -> Iterator[str | Path]:
     """What to segment: an id of the datastore, or a path that only the server can have chosen."""
     if session_id:
-        yield _session_image(app, session_id)
+        yield session_image(app.sessions(), session_id)
     elif file is not None:
         with received(file) as path:
             yield path
@@ -102,14 +103,3 @@ def _source(
             "The request names no image.",
             "Name it with ?image=ID or ?session_id=ID, or upload it as file.",
         )
-
-
-def _session_image(app: MONAILabelApp, session_id: str) -> Path:
-    sessions = app.sessions()
-    session = sessions.get_session(session_id) if sessions is not None else None
-    if session is None:
-        raise NotFound(
-            f"There is no session {session_id[:40]!r}, or it has expired.",
-            "Upload the volume again with PUT /session/.",
-        )
-    return Path(session.image)
