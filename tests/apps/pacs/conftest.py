@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
+from pydicom.uid import generate_uid
 
 from tests.apps.pacs.orthanc import Orthanc, running_orthanc
 from tests.apps.pacs.seeds import a_series, phantom, presentation_of
@@ -52,12 +53,16 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
             yield Hospital(orthanc, server, uids, cache)
 
 
-def _real_or_made() -> dict[str, list]:
+def _real_or_made() -> dict[str, list[Dataset]]:
     """Series of real scanners where there are some, else made ones."""
     if "VERISIM_DATA" not in os.environ:
         return {"mr": a_series("MR"), "ct": a_series("CT")}
     folder = Path(os.environ["VERISIM_DATA"]) / "dicom"
-    return {
+    found = {
         name: [dcmread(path) for path in sorted((folder / series).iterdir())]
         for name, series in REAL.items()
     }
+    frame = generate_uid()
+    for instance in found["ct"]:
+        instance.FrameOfReferenceUID = frame  # an old export without it: nothing could refer to it
+    return found

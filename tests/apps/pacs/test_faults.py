@@ -6,11 +6,12 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 
 from lib.pacs.datastore import UNSENT, PacsDatastore
 from lib.pacs.settings import PacsSettings
@@ -181,7 +182,7 @@ def silent_halfway(handler: Handler) -> None:
     ("send", "kind", "words"),
     [
         (truncated, BadSeries, "truncated"),
-        (short_header, BadSeries, "broken instance"),
+        (short_header, BadSeries, "broken instance|without UID"),
         (with_a_page, BadSeries, "no DICOM file"),
         (of_another, BadSeries, "instance of the series"),
         (one_less, BadSeries, "11 of the 12 instances"),
@@ -308,6 +309,21 @@ def test_a_label_that_the_pacs_refuses_is_kept_on_the_server(
     behaviour.store = behaviour.metadata = None
     store.save_label(UID, str(path), "final", {})
     assert store.get_labels_by_image_id(UID) == {"final": UID}
+
+
+def test_a_label_is_kept_if_no_segmentation_can_refer_to_the_series(
+    store: PacsDatastore, behaviour: Behaviour, tmp_path: Path
+) -> None:
+    for n, instance in enumerate(behaviour.instances):
+        header = dcmread(BytesIO(instance))
+        del header.FrameOfReferenceUID
+        behaviour.instances[n] = encoded(header)
+    path = a_label(store, tmp_path)
+    with pytest.raises(BadSeries, match="Frame Of Reference") as told:
+        store.save_label(UID, str(path), "final", {})
+    assert "'unsent'" in told.value.remedy
+    assert behaviour.stored == []
+    assert Path(store.get_label_uri(UID, UNSENT)).is_file()
 
 
 def test_a_label_is_kept_while_the_pacs_is_down(

@@ -15,7 +15,7 @@ from lib.pacs.kept_labels import KeptLabels
 from lib.pacs.settings import PacsSettings
 from lib.pacs.studies import Studies
 from lib.pacs.zipped import zipped
-from verisim.errors import BadInput, Conflict, Unavailable, VerisimError
+from verisim.errors import BadInput, BadSeries, Conflict, Unavailable, VerisimError
 
 FINAL = str(DefaultLabelTag.FINAL.value)
 
@@ -190,6 +190,7 @@ class PacsDatastore(Datastore):
 
         Raises:
             BadInput: The label is not on the voxels of the series, or nobody names its labels.
+            BadSeries: No segmentation can refer to the series; the label is kept here.
             Conflict: The PACS refuses it; the label is kept here.
             Unavailable: The PACS does not answer as it should; the label is kept here.
         """
@@ -199,7 +200,7 @@ class PacsDatastore(Datastore):
             return image_id
         try:
             self.studies.send(image_id, source, info)
-        except (Unavailable, Conflict) as error:
+        except (Unavailable, Conflict, BadSeries) as error:
             self._kept.save(check_image_id(image_id), UNSENT, source, info)
             kept = f"The label is kept on this server with the tag {UNSENT!r}."
             raise type(error)(error.message, f"{error.remedy} {kept}") from error
