@@ -22,6 +22,12 @@ SECONDS = 1.0
 """Whoever asks for the health waits no longer than this."""
 
 
+NOT_READY = {
+    "description": "Not ready; `missing` tells why.",
+    "content": {"application/json": {"schema": {"type": "object"}}},
+}
+
+
 @dataclass(frozen=True)
 class Missing:
     """What the server cannot do without.
@@ -42,12 +48,9 @@ _threads = {what: ThreadPoolExecutor(1, what) for what in ("models", "datastore"
 def routes() -> APIRouter:
     """Health for everybody, metrics for everyone who is logged in."""
     router = APIRouter(tags=["Watch"])
-    for path, endpoint in (
-        ("/health", ready),
-        ("/health/ready", ready),
-        ("/health/live", live),
-    ):
-        router.add_api_route(path, endpoint, methods=["GET"])
+    for path in ("/health", "/health/ready"):
+        router.add_api_route(path, ready, methods=["GET"], responses={503: NOT_READY})
+    router.add_api_route("/health/live", live, methods=["GET"])
     router.add_api_route(
         "/metrics",
         figures,

@@ -12,6 +12,9 @@ REFUSALS = (
     ("/reload", "POST", "This server is not reloaded by a request: stop it and start it again."),
     ("/model/{model}", "PUT", "Models change by training, or by files in the models folder."),
     ("/model/{model}", "DELETE", "Models are deleted in the models folder."),
+    ("/train/", "POST", "Name what to train: POST /train/{model}."),
+    ("/scoring/", "POST", "Name the method: POST /scoring/{method}."),
+    ("/datastore/updatelabelinfo", "PUT", "A note about a label goes to /datastore/label/info."),
     ("/infer/wsi/{model}", "POST", "This server has no models for whole-slide images."),
     ("/infer/wsi_v2/{model}", "POST", "This server has no models for whole-slide images."),
 )

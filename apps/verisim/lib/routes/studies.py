@@ -19,9 +19,10 @@ from monailabel.utils.others.generic import file_checksum, get_mime_type
 from lib.names import check_image_id, check_tag
 from lib.pacs.datastore import PacsDatastore
 from lib.routes import access
-from lib.routes.parameters import json_object
-from verisim.errors import NotFound
+from lib.routes.parameters import note
+from verisim.errors import BadInput, NotFound
 
+DIGESTS = ("SHA256", "SHA512", "MD5")
 LISTED = "GET /datastore/?output=all lists what exists."
 
 
@@ -66,8 +67,7 @@ def image(image: str) -> FileResponse:
 def image_exists(image: str, check_sum: str | None = None) -> dict[str, Any]:
     """Whether there is an image, and whether it is the one that the caller has."""
     path = _image_file(image)
-    algorithm, _, digest = (check_sum or "").rpartition(":")
-    if check_sum and digest != file_checksum(str(path), algo=algorithm or "SHA256"):
+    if check_sum and _digest(path, check_sum.rpartition(":")[0]) != check_sum.rpartition(":")[2]:
         raise NotFound(f"The image {image!r} is another one than that.", "Download it again.")
     return {}
 
@@ -85,19 +85,19 @@ def label_exists(image: str, tag: str) -> dict[str, Any]:
 
 def image_info(image: str) -> dict[str, Any]:
     """What is known about an image."""
-    return stock.get_image_info(check_image_id(image))
+    return dict(stock.get_image_info(check_image_id(image)))
 
 
 def label_info(label: str, tag: str) -> dict[str, Any]:
     """What is known about a label."""
-    return stock.get_label_info(check_image_id(label), check_tag(tag))
+    return dict(stock.get_label_info(check_image_id(label), check_tag(tag)))
 
 
 def tell_image(
     image: str, user: Annotated[User, access.annotator()], info: Annotated[str, Form()] = "{}"
 ) -> None:
     """Keep a note about an image."""
-    told = {**json_object(info), "user": user.username}
+    told = {**note(info), "user": user.username}
     app_instance().datastore().update_image_info(check_image_id(image), told)
 
 
@@ -108,18 +108,18 @@ def tell_label(
     info: Annotated[str, Form()] = "{}",
 ) -> None:
     """Keep a note about a label."""
-    told = {**json_object(info), "user": user.username}
+    told = {**note(info), "user": user.username}
     app_instance().datastore().update_label_info(check_image_id(label), check_tag(tag), told)
 
 
 def remove_image(id: str, user: Annotated[User, access.admin()]) -> dict[str, Any]:
     """Delete an image and its labels."""
-    return stock.remove_image(check_image_id(id), user.username)
+    return dict(stock.remove_image(check_image_id(id), user.username))
 
 
 def remove_label(id: str, tag: str, user: Annotated[User, access.admin()]) -> dict[str, Any]:
     """Delete a label."""
-    return stock.remove_label(check_image_id(id), check_tag(tag), user.username)
+    return dict(stock.remove_label(check_image_id(id), check_tag(tag), user.username))
 
 
 def _image_file(image: str) -> Path:
@@ -137,6 +137,15 @@ def _label_file(label: str, tag: str) -> Path:
     if not uri or not Path(uri).is_file():
         raise NotFound(f"There is no label of {label!r} with the tag {tag!r}.", LISTED)
     return Path(uri)
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    if algorithm not in ("", *DIGESTS):
+        raise BadInput(
+            f"The check sum is of the kind {algorithm[:40]!r}.",
+            f"Send one of {', '.join(DIGESTS)}.",
+        )
+    return str(file_checksum(str(path), algo=algorithm or DIGESTS[0])).rpartition(":")[2]
 
 
 def _sent(path: Path) -> FileResponse:
