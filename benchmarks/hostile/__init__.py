@@ -1,0 +1,1 @@
+"""Damaged uploads: specimens, what is done to them, where they are sent, what must hold."""
