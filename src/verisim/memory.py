@@ -5,10 +5,15 @@ from __future__ import annotations
 import ctypes
 import errno
 import gc
+import re
 import sys
+import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
+from typing import TypeVar
 
 import psutil
 import torch
@@ -17,14 +22,22 @@ from verisim.card import ModelCard
 from verisim.errors import OutOfMemory
 from verisim.volume import Volume, millimetres
 
-SIGNS = (
-    "out of memory",  # CUDA
-    "allocate memory",  # torch on the processor, and the operating system
-    "bad_alloc",  # C++
-    "ALLOC_FAILED",  # cuDNN and cuBLAS
-    "could not create a memory",  # oneDNN
+SIGNS = re.compile(
+    "out of memory"  # CUDA
+    "|allocate memory"  # torch on the processor, and the operating system
+    "|bad_alloc"  # C++
+    "|ALLOC_FAILED"  # cuDNN and cuBLAS
+    "|could not create a memory|could not execute a primitive"  # oneDNN
+    "|could not create a primitive(?! desc)"  # without a descriptor it knows no such operation
 )
 """What libraries say instead of an error of their own when memory ran out."""
+
+THREAD_BYTES = 2**28
+"""Without that much memory no thread is started."""
+
+Answer = TypeVar("Answer")
+
+_here = threading.local()
 
 
 def ran_out(error: BaseException) -> bool:
@@ -33,7 +46,7 @@ def ran_out(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in SIGNS)
+    return isinstance(error, RuntimeError) and SIGNS.search(str(error)) is not None
 
 
 @contextmanager
@@ -60,9 +73,44 @@ def within_memory(volume: Volume, device: str) -> Iterator[None]:
         ) from error
 
 
+def in_sound_thread(work: Callable[[], Answer]) -> Answer:
+    """Do some work in this thread, or in another one where this one is spoilt.
+
+    oneDNN writes machine code for each shape that it meets. A thread in which it once had no
+    memory for that can never again meet a new shape, however much memory there is later.
+
+    Raises:
+        OutOfMemory: As the work does; if that spoilt the thread, the next work gets another.
+        MemoryError: There is no room for another thread.
+    """
+    try:
+        if not getattr(_here, "spoilt", False):
+            return work()
+        return _substitute().submit(copy_context().run, work).result()
+    except OutOfMemory as error:
+        if "could not create a primitive" in str(error.__cause__):
+            _here.spoilt, _here.substitute = True, None
+        raise
+
+
+def _substitute() -> ThreadPoolExecutor:
+    """Another thread that works for this one; the C library ends a program that has no room."""
+    if getattr(_here, "substitute", None) is None:
+        if free_bytes("cpu") < THREAD_BYTES:
+            raise MemoryError("no room for another thread")
+        _here.substitute = ThreadPoolExecutor(1, thread_name_prefix="sound")
+    substitute: ThreadPoolExecutor = _here.substitute
+    return substitute
+
+
 def release(device: str) -> None:
-    """Give memory that nobody uses any more back to whoever wants it, other programs included."""
+    """Free what nobody can reach any more, then hand it back; takes a tenth of a second."""
     gc.collect()
+    hand_back(device)
+
+
+def hand_back(device: str) -> None:
+    """Give memory that is free within this program to whoever wants it, other programs too."""
     if torch.device(device).type == "cuda":
         torch.cuda.empty_cache()
     _trim()

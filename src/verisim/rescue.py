@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil
 
 from verisim.card import ModelCard
 from verisim.errors import OutOfMemory
-from verisim.memory import release, within_memory
+from verisim.memory import in_sound_thread, release, within_memory
 from verisim.patches import patches_at_once
 from verisim.progress import SILENT, Progress
 from verisim.segmentation import Segmentation, Segmenter
@@ -191,7 +192,8 @@ class _Rescue:
         self._attempts += 1
         begun = time.perf_counter()
         try:
-            return self._answered(attempt, begun)
+            with within_memory(self._volume, attempt.device):
+                return in_sound_thread(partial(self._answered, attempt, begun))
         except OutOfMemory:
             pass  # out of this block, the error and what it holds are gone
         release(attempt.device)
