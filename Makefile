@@ -8,7 +8,7 @@ STUDIES ?= demo/studies
 # The versions tested together, also for packages that pip builds.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: demo serve test lint clean
+.PHONY: demo serve test lint audit clean
 
 demo: $(VENV)/.server  ## start the server, segment the sample volume over HTTP, draw the result
 	$(BIN)/python sample-data/demo.py
@@ -27,6 +27,12 @@ lint: $(VENV)/.tests  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+audit:  ## known vulnerabilities of the pinned versions, as pypi.org knows them
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/pip install --quiet pip-audit
+	# strict: a version that could not be looked up is a failure, not a success
+	build/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 clean:
 	rm -rf $(VENV) build

@@ -188,6 +188,8 @@ def test_pages_of_elsewhere_can_neither_read_nor_send(server: Server) -> None:
         assert refusal(sent) == (403, "forbidden")
     rebound = requests.get(f"{server.url}/info/", headers={"Host": "evil.example"}, timeout=30)
     assert refusal(rebound) == (403, "forbidden")
+    probe = requests.get(f"{server.url}/health/live", headers={"Host": "pod.example"}, timeout=30)
+    assert probe.status_code == 200  # who watches over the server has no key
 
 
 def test_a_listed_page_may(tmp_path: Path) -> None:

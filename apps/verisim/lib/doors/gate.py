@@ -14,9 +14,9 @@ from lib.doors.local import check_local
 from lib.doors.rates import Rates, network_of
 from lib.doors.refusals import bad_path, no_key, not_allowed, too_often, wrong_key
 from lib.doors.ring import KeyRing
-from lib.doors.roles import role_for
+from lib.doors.roles import OPEN, role_for
 from lib.doors.stock import user_of_token
-from lib.doors.who import LOCAL, NOBODY, User
+from lib.doors.who import LOCAL, NOBODY, Role, User
 from lib.errors import reply
 from lib.middleware import UploadLimit
 
@@ -111,15 +111,15 @@ class Gate:
             raise bad_path()
         if self._stock_login:
             return await run_in_threadpool(user_of_token, _bearer(Headers(scope=scope)))
+        needed = role_for(scope["method"], self._route(scope))
+        if needed is OPEN:
+            return None
         if self._keys is None:
             check_local(scope, self._origins)
             return LOCAL
-        return self._owner(scope, self._keys)
+        return self._owner(scope, self._keys, needed)
 
-    def _owner(self, scope: Scope, keys: Keys) -> User | None:
-        needed = role_for(scope["method"], self._route(scope))
-        if needed is None:
-            return None
+    def _owner(self, scope: Scope, keys: Keys, needed: Role) -> User:
         headers = Headers(scope=scope)
         key = headers.get("x-api-key") or _bearer(headers)
         if not key:
