@@ -112,15 +112,16 @@ class Machines:
 
     def left(self) -> list[Path]:
         """Folders of attempts that are on the disk of the workers."""
-        return list(self.disk.rglob("verisim-*"))
+        workers = self.disk.glob("dask-scratch-space/worker-*")
+        return [path for worker in workers for path in worker.glob("verisim-*")]
 
 
 @contextmanager
-def machines(folder: Path) -> Iterator[Machines]:
+def machines(folder: Path, port: str = "0") -> Iterator[Machines]:
     """A scheduler of its own; everything is ended after the block."""
     folder.mkdir(exist_ok=True)
     file = folder / "scheduler.json"
-    words = ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+    words = ["scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]
     words += ["--scheduler-file", str(file)]
     process = _started(words, folder / "scheduler.log")
     found = None

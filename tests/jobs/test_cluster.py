@@ -168,7 +168,7 @@ def test_a_job_for_a_gpu_waits_for_a_worker_with_one(two: Machines, tmp_path: Pa
 
 
 def test_a_scheduler_that_does_not_answer_is_named() -> None:
-    with pytest.raises(Unavailable, match="tcp://127.0.0.1:9 does not answer"):
+    with pytest.raises(Unavailable, match=r"tcp://127\.0\.0\.1:9 does not answer"):
         Cluster("tcp://127.0.0.1:9")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from verisim.errors import Cancelled
 from verisim.jobs.clock import LONGEST_GAP, Clock
-from verisim.jobs.watch import Watch
+from verisim.jobs.watch import Standing, Watch
 
 
 def test_percent_never_falls() -> None:
@@ -58,6 +58,21 @@ def test_time_in_which_others_went_first_does_not_count(monkeypatch: pytest.Monk
     now += 1
     watch.advance(1, 10)
     assert watch.standing.seconds_left == pytest.approx(9)
+
+
+def test_time_in_which_it_waited_for_a_machine_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    watch = Watch()
+    watch.advance(0, 0, "Waits for a worker.")
+    assert watch.standing == Standing(0.0, "Waits for a worker.", None)
+    now += 1000
+    watch.advance(0, 10)
+    now += 4
+    watch.advance(2, 10)
+    assert watch.standing.seconds_left == pytest.approx(16)
 
 
 def test_a_stopped_watch_cancels_the_next_step() -> None:

@@ -35,12 +35,6 @@ MOST_DEATHS = 2
 TICK_SECONDS = 0.1
 """How often a wish to cancel is noticed while nothing is heard."""
 
-ALIVE_SECONDS = 10.0
-"""How often the worker hears that the server lives."""
-
-SILENT_SECONDS = 60.0
-"""A worker that does not answer for so long is taken for dead, whatever the scheduler says."""
-
 BEHIND_SECONDS = 10.0
 """How long a job stays with a worker that was given to somebody else at the same moment."""
 
@@ -56,10 +50,12 @@ class Patience:
     Args:
         save_seconds: How often the scratch of long work comes back.
         place_seconds: How long a job waits if there is no worker at all that could do it.
+        lease_seconds: A server or a worker that does not answer for so long is taken for dead.
     """
 
     save_seconds: float = 120.0
     place_seconds: float = 600.0
+    lease_seconds: float = 60.0
 
 
 PATIENCE = Patience()
@@ -153,7 +149,7 @@ class Conversation:
         if place is not None:
             self._job, self._worker = job, place.address
             self._inbox = self.scheduler.open(job)
-            self._future = self.scheduler.submit(job, place, gpu)
+            self._future = self.scheduler.submit(job, place, gpu, self.patience.lease_seconds)
             self._heard = time.monotonic()
             return
         now = time.monotonic()
@@ -265,9 +261,9 @@ class Conversation:
             self._heard = now
             if self.scheduler.behind(self._job):  # another server was faster
                 self._leave()
-        elif self._remote is None and now - self._heard > SILENT_SECONDS:
+        elif self._remote is None and now - self._heard > self.patience.lease_seconds:
             self._died()
-        elif self._remote is not None and now - self._spoken > ALIVE_SECONDS:
+        elif self._remote is not None and now - self._spoken > self.patience.lease_seconds / 6:
             self._spoken = now
             self._remote.tell("alive")
 

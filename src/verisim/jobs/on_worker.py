@@ -15,27 +15,28 @@ from verisim.jobs.dask import dask
 from verisim.jobs.kind import Kind, Task
 from verisim.jobs.models_along import UsesModels, keep, lay
 from verisim.jobs.parcels import check, parcels_of
-from verisim.jobs.visit import FIRST_SECONDS, Order, Visit, a_visit, listed, versions
+from verisim.jobs.visit import Order, Visit, a_visit, listed, versions
 from verisim.memory import release
 
 STEP_SECONDS = 0.1
 """Steps are told at most so often."""
 
 
-def attempt(job: str, topic: str) -> None:
+def attempt(job: str, topic: str, lease: float) -> None:
     """Make one attempt, as a task of Dask.
 
     Args:
         job: The server's name for it.
         topic: Where the server listens.
+        lease: A server that was not heard for so many seconds is gone.
 
     Raises:
         Cancelled: The server does not want it any more, or is gone.
         Exception: Whatever the work raised.
     """
-    with a_visit(job, topic, dask().get_worker()) as visit:
+    with a_visit(job, topic, lease, dask().get_worker()) as visit:
         visit.tell("begun", versions=versions())
-        visit.wait(visit.ordered, FIRST_SECONDS)
+        visit.wait(visit.ordered)
         if visit.order is not None:
             _work(visit, visit.order)
 

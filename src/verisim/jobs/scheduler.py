@@ -120,7 +120,7 @@ class Scheduler:
             place = self._claims[job]
             return len(self._busy()[place.address] - {job}) >= place.slots
 
-    def submit(self, job: str, place: Place, gpu: bool) -> Future:
+    def submit(self, job: str, place: Place, gpu: bool, lease: float) -> Future:
         """Let a worker begin an attempt; returns Dask's future.
 
         Raises:
@@ -132,6 +132,7 @@ class Scheduler:
                 attempt,
                 job,
                 self.topic,
+                lease,
                 key=job,
                 pure=False,
                 workers=[place.address],

@@ -20,12 +20,6 @@ from verisim.jobs.dask import DaskWorker
 from verisim.jobs.models_along import Weights, missing
 from verisim.jobs.parcels import Parcel, add_piece, parcels_of, read_piece
 
-FIRST_SECONDS = 20.0
-"""A server that has begun a job sends something in this time, or does not want it any more."""
-
-LEASE_SECONDS = 60.0
-"""A server that was not heard for so long is gone, and its job is stopped."""
-
 ROOMS = ("inputs", "scratch", "models", "results", "saved", "answer")
 """The folders of an attempt."""
 
@@ -60,12 +54,14 @@ class Visit:
         topic: Where the server listens.
         folder: Of its files.
         worker: Dask's.
+        lease: A server that was not heard for so many seconds is gone.
     """
 
     job: str
     topic: str
     folder: Path
     worker: DaskWorker
+    lease: float
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     order: Order | None = None
     ordered: threading.Event = field(default_factory=threading.Event)
@@ -83,7 +79,7 @@ class Visit:
         names = {"job": self.job, "visit": self.id, "worker": self.worker.address}
         self.worker.log_event(self.topic, {**names, "what": what, **more})
 
-    def check(self, lease: float = LEASE_SECONDS) -> None:
+    def check(self) -> None:
         """Stop here if nobody wants the work any more.
 
         Raises:
@@ -91,18 +87,18 @@ class Visit:
         """
         if self.stopped.is_set():
             raise Cancelled("The job was cancelled.", "Ask again if it was a mistake.")
-        if time.monotonic() - self.heard > lease:
+        if time.monotonic() - self.heard > self.lease:
             raise Cancelled("The server was not heard any more.", "Look whether it runs.")
 
-    def wait(self, event: threading.Event, lease: float = LEASE_SECONDS) -> None:
+    def wait(self, event: threading.Event) -> None:
         """Wait for the server; `stop` ends that at once.
 
         Raises:
             Cancelled: See `check`.
         """
         while not event.wait(1.0):
-            self.check(lease)
-        self.check(lease)
+            self.check()
+        self.check()
 
     def hand_over(self, what: str, *rooms: str) -> None:
         """Wait until the server has fetched the files of some rooms."""
@@ -126,10 +122,10 @@ PRESENT: dict[str, Visit] = {}
 
 
 @contextmanager
-def a_visit(job: str, topic: str, worker: DaskWorker) -> Iterator[Visit]:
+def a_visit(job: str, topic: str, lease: float, worker: DaskWorker) -> Iterator[Visit]:
     """An attempt with its folder; Dask deletes what a killed worker left in its own folder."""
     with tempfile.TemporaryDirectory(prefix="verisim-", dir=worker.local_directory) as folder:
-        visit = Visit(job, topic, Path(folder), worker)
+        visit = Visit(job, topic, Path(folder), worker, lease)
         for room in ROOMS:
             visit.room(room).mkdir()
         visit.saved.set()  # nothing is on its way

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from verisim.errors import Cancelled
 
@@ -82,13 +82,16 @@ class Watch:
             raise Cancelled("The job was cancelled.", "Ask again if it was a mistake.")
 
     def advance(self, done: int, total: int, message: str = "") -> None:
-        """Hear of a step.
+        """Hear of a step; of none at all while it waits for a machine.
 
         Raises:
             Cancelled: `stop` was called.
         """
         self.check()
-        share = min(1.0, done / total) if total > 0 else 0.0
+        if total <= 0:  # such time tells nothing about the pace
+            self._standing = replace(self._standing, message=message)
+            return
+        share = min(1.0, done / total)
         share = max(share, self._standing.percent / 100)
         now = time.monotonic() - self._away
         self._standing = Standing(100 * share, message, self._left(share, now))
