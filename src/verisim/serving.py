@@ -46,6 +46,7 @@ class Service:
         drain_seconds: How long running requests may go on when the server is stopped.
         keys: File of the keys that open the server; None if there is none.
         jobs: Folder of the jobs, which one server at a time may use; None for one in `app`.
+        further: Names and values of settings that have no field here.
     """
 
     studies: str
@@ -59,6 +60,7 @@ class Service:
     drain_seconds: int = 20
     keys: Path | None = None
     jobs: Path | None = None
+    further: tuple[tuple[str, str], ...] = ()
 
     @property
     def url(self) -> str:
@@ -76,6 +78,7 @@ class Service:
             ("drain_seconds", str(self.drain_seconds)),
             ("keys", str(self.keys or "")),
             ("jobs", str(self.jobs or "")),
+            *self.further,
         )
 
     def start(

@@ -121,6 +121,14 @@ def test_an_address_of_another_machine_is_refused(serve: Command, host: str) -> 
     assert host in run.facts["error"]["message"]
 
 
+@pytest.mark.parametrize("conf", ["pacs_modalities", "=MR"])
+def test_a_further_setting_without_name_or_value_is_refused(serve: Command, conf: str) -> None:
+    run = serve("--conf", conf)
+    assert run.code == 2
+    assert run.facts["error"]["code"] == "bad_input"
+    assert "NAME=VALUE" in run.facts["error"]["remedy"]
+
+
 def test_a_missing_folder_of_studies_is_named(serve: Command) -> None:
     run = serve("--studies", "no-such-folder")
     assert run.facts["error"]["code"] == "not_found"

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -62,6 +63,10 @@ def serve(
     log_format: Annotated[
         LogFormat, typer.Option(help="Of the log; auto: text on a terminal, JSON elsewhere.")
     ] = LogFormat.AUTO,
+    conf: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A further setting, e.g. pacs_modalities=MR."),
+    ] = None,
     workspace: Annotated[Path, typer.Option(help="Folder for logs.")] = WORKSPACE,
     as_json: AsJson = False,
 ) -> None:
@@ -86,12 +91,21 @@ def serve(
         log_format=log_format,
         drain_seconds=drain_seconds,
         keys=keys and keys.absolute(),
+        further=_settings(conf or ()),
     )
     terminal.answer(
         {"url": service.url, "studies": studies}, f"Serving {studies} at {service.url}"
     )
     sys.stdout.flush()
     raise typer.Exit(_run(service))
+
+
+def _settings(conf: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    pairs = [word.partition("=") for word in conf]
+    unclear = [name for name, sign, _ in pairs if not (name and sign)]
+    if unclear:
+        raise BadInput(f"--conf {unclear[0]} has no value.", "Give NAME=VALUE.")
+    return tuple((name, value) for name, _, value in pairs)
 
 
 def _place(studies: str) -> str:

@@ -14,7 +14,7 @@ from monailabel.config import settings as stock
 from pydicom import Dataset, dcmread
 
 from lib.pacs.connection import connection
-from lib.pacs.faults import named
+from lib.pacs.faults import named, status_of
 from lib.pacs.holdings import (
     Holdings,
     ImageSeries,
@@ -119,8 +119,8 @@ class Archive:
             try:
                 receipt = client.store_instances([dataset], dataset.StudyInstanceUID)
             except requests.HTTPError as error:
-                if error.response.status_code in (400, 409, 413, 415, 422):
-                    raise _refused(f"status {error.response.status_code}") from error
+                if status_of(error) in (400, 409, 413, 415, 422):
+                    raise _refused(f"status {status_of(error)}") from error
                 raise
         failed = receipt.get("FailedSOPSequence") or ()
         if failed:

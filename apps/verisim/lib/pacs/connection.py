@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import requests
 from requests.adapters import HTTPAdapter
 
@@ -24,7 +22,7 @@ class _Impatient(HTTPAdapter):
         timeout: object = None,
         verify: bool | str = True,
         cert: str | tuple[str, str] | None = None,
-        proxies: Mapping[str, str] | None = None,
+        proxies: dict[str, str] | None = None,
     ) -> requests.Response:
         """Send one request."""
         return super().send(request, stream, self._limits, verify, cert, proxies)

@@ -89,7 +89,7 @@ def _(error: requests.exceptions.SSLError, settings: PacsSettings) -> VerisimErr
 
 @fault.register
 def _(error: requests.HTTPError, settings: PacsSettings) -> VerisimError:
-    status = error.response.status_code
+    status = status_of(error)
     if status in (401, 403, 407):
         return Unavailable(
             f"The PACS at {settings.host} does not accept this server's credentials ({status}).",
@@ -103,3 +103,8 @@ def _(error: requests.HTTPError, settings: PacsSettings) -> VerisimError:
     return Unavailable(
         f"The PACS at {settings.host} failed ({status}).", "Look into its log, and try again."
     )
+
+
+def status_of(error: requests.HTTPError) -> int:
+    """The status that the PACS answered with."""
+    return 0 if error.response is None else int(error.response.status_code)

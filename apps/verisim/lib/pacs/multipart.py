@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import requests
-from python_multipart.multipart import MultipartParser
+from python_multipart.multipart import MultipartCallbacks, MultipartParser
 
 from lib.pacs.settings import PacsSettings
 from verisim.errors import TooLarge, Unavailable
@@ -53,7 +53,7 @@ class _Parts:
         self._folder = folder
         self._file: BinaryIO | None = None
 
-    def callbacks(self) -> dict[str, object]:
+    def callbacks(self) -> MultipartCallbacks:
         """What the parser calls."""
         return {
             "on_part_begin": self._begin,
