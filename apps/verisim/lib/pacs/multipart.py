@@ -6,13 +6,16 @@ import time
 from collections.abc import Iterable
 from email.message import Message
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import requests
-from python_multipart.multipart import MultipartCallbacks, MultipartParser
+from python_multipart.multipart import MultipartParser
 
 from lib.pacs.settings import PacsSettings
 from verisim.errors import TooLarge, Unavailable
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 CHUNK = 1 << 18
 
