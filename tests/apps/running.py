@@ -8,8 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -110,12 +110,51 @@ def running(
         _wait(server)
         yield server
     finally:
-        os.killpg(server.process.pid, signal.SIGTERM)
-        try:
-            server.process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.process.pid, signal.SIGKILL)
-            server.process.wait()
+        _end(server.process)
+
+
+@contextmanager
+def running_again(server: Server, conf: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """The server on the same folders and port as one that has ended.
+
+    Args:
+        server: The one that has ended.
+        conf: Further `--conf` pairs.
+    """
+    command = [str(word) for word in server.process.args]  # type: ignore[union-attr]
+    for name, value in dict(conf or {}).items():
+        command += ["--conf", name, value]
+    environment = _environment(server.temporary, server.sessions)
+    again = replace(server, process=_process(command, environment, server.log, "ab"))
+    try:
+        _wait(again)
+        yield again
+    finally:
+        _end(again.process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):  # a test has ended it
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _process(
+    command: list[str], environment: Mapping[str, str], log: Path, mode: str = "wb"
+) -> subprocess.Popen[bytes]:
+    with log.open(mode) as output:
+        return subprocess.Popen(
+            command,
+            env=dict(environment),
+            cwd=log.parent,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
 
 def _start(folder: Path, conf: Mapping[str, str], env: Mapping[str, str], pacs: str) -> Server:
@@ -134,15 +173,7 @@ def _start(folder: Path, conf: Mapping[str, str], env: Mapping[str, str], pacs: 
     command += ["--studies", pacs or str(studies), "--host", "127.0.0.1", "--port", str(port)]
     for name, value in {"models": str(models), **conf}.items():
         command += ["--conf", name, value]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            env=_environment(temporary, sessions) | dict(env),
-            cwd=folder,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    process = _process(command, _environment(temporary, sessions) | dict(env), log)
     url = f"http://127.0.0.1:{port}"
     return Server(url, studies, models, app, temporary, sessions, process, log)
 

@@ -12,10 +12,10 @@ from monailabel.datastore.local import LocalDatastore
 from lib.label_names import stored_names, told_names
 from lib.labelled import labelled_cases
 from lib.new_model import new_dataset
-from lib.training_options import NewModelOptions
 from tests.apps.studies import a_labelled_pair, open_studies, write_case
 from verisim import files
 from verisim.errors import BadDataset
+from verisim.training.options import NewModelOptions
 
 
 @pytest.fixture

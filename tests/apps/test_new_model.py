@@ -15,7 +15,6 @@ from monailabel.datastore.local import LocalDatastore
 from lib.models import Models
 from lib.new_model import TRAINER, NewModel, new_dataset
 from lib.train_stats import TrainStats, read_stats
-from lib.training_options import NewModelOptions
 from tests.apps.client import infer, refusal, taken_apart, voxels
 from tests.apps.running import Server, a_tiny_model, running
 from tests.apps.studies import open_studies, write_case
@@ -23,6 +22,7 @@ from verisim import files
 from verisim.errors import BadDataset, BadInput, Conflict
 from verisim.planning import read_plan
 from verisim.segmentation import NetworkSegmenter
+from verisim.training.options import NewModelOptions
 from verisim.training.schedule import Schedule
 
 SHORT = {"name": "boxes", "max_epochs": 2, "iterations_per_epoch": 2, "device": "cpu"}

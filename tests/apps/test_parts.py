@@ -19,9 +19,9 @@ from lib.middleware import UploadLimit
 from lib.models import Models
 from lib.options import Options, read_options
 from lib.sessions import SafeSessions
-from lib.training_run import sparing_a_core
 from tests.apps.running import a_tiny_model
 from verisim import errors
+from verisim.jobs.training import sparing_a_core
 
 
 def every_error(kind: type[errors.VerisimError]) -> Iterator[type[errors.VerisimError]]:
@@ -85,8 +85,9 @@ def test_the_cleaning_of_sessions_leaves_other_folders_alone(tmp_path: Path) -> 
 
 def test_options_are_read_from_the_pairs_of_the_command_line(tmp_path: Path) -> None:
     options = read_options({"max_upload_mb": "3", "models": str(tmp_path)}, Path("app"))
-    jobs = Path("app/kept-jobs").absolute()
-    assert options == Options(models=tmp_path, max_upload_mb=3, jobs=jobs)
+    app = Path("app").absolute()
+    folders = {"jobs": app / "kept-jobs", "uploads": app / "kept-uploads"}
+    assert options == Options(models=tmp_path, max_upload_mb=3, **folders)
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5"])

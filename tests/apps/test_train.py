@@ -15,7 +15,6 @@ from lib.labelled import labelled_dataset
 from lib.models import Models
 from lib.train import FineTuning
 from lib.train_stats import TrainStats, read_stats
-from lib.training_options import TrainingOptions
 from tests.apps.studies import open_studies, write_case
 from verisim import files
 from verisim.card import ModelCard, write_model
@@ -24,6 +23,7 @@ from verisim.metrics import dice
 from verisim.networks.weights import weights_of
 from verisim.segmentation import NetworkSegmenter
 from verisim.training.fit import Fit
+from verisim.training.options import TrainingOptions
 from verisim.training.schedule import Schedule
 
 SHORT = {"max_epochs": 2, "iterations_per_epoch": 2, "val_split": 0.5, "device": "cpu"}

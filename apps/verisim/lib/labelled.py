@@ -7,11 +7,11 @@ from pathlib import Path
 from monailabel.interfaces.datastore import Datastore, DefaultLabelTag
 
 from lib.pacs.datastore import PacsDatastore
-from lib.training_options import TrainingOptions
 from verisim.card import ModelCard
 from verisim.dataset import Case, Dataset, split_by_subject
 from verisim.errors import BadDataset
 from verisim.subjects import subject_of
+from verisim.training.options import TrainingOptions
 
 FINAL = str(DefaultLabelTag.FINAL.value)
 """The tag of labels that a person has approved."""

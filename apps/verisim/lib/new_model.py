@@ -13,26 +13,26 @@ from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.utils.others.generic import device_list
 
+from lib.devices import chosen_device
 from lib.label_names import stored_names, told_names
 from lib.labelled import labelled_cases
 from lib.models import Models
 from lib.train_stats import TrainStats, read_stats
-from lib.training_options import Mirrored, NewModelOptions, Part
 from lib.training_run import recorded
 from verisim.card import ModelCard
 from verisim.cross_validation import CrossValidation
 from verisim.dataset import Dataset, split_by_subject
 from verisim.errors import BadInput, Conflict, heard_warnings
 from verisim.fingerprint import fingerprint_of
-from verisim.planning import Configuration, Plan, make_plan
-from verisim.training.budget import Candidate, Work, plan_for
+from verisim.jobs.training import new_model_told
+from verisim.planning import make_plan
+from verisim.training.candidates import chosen
 from verisim.training.fit import Fit
+from verisim.training.options import Mirrored, NewModelOptions, Part
 from verisim.training.schedule import Schedule
 
 TRAINER = "new_model"
 """Its name among the trainers; the underscore keeps it apart from every model's."""
-
-AXES = "xyz"
 
 
 class NewModel(TrainTask):
@@ -78,7 +78,7 @@ class NewModel(TrainTask):
         """
         options = NewModelOptions.asked_for(request)
         self._check_name(options.name)
-        options.chosen_device()
+        chosen_device(options.device)
         cases = labelled_cases(datastore, options.subject_pattern, options.fewest_subjects)
         told_names(datastore, cases, options.labels)
 
@@ -103,7 +103,8 @@ class NewModel(TrainTask):
             dataset = new_dataset(datastore, options)
             plan = make_plan(fingerprint_of(dataset, "all", stats))
             plan.write(self._run / "plan.toml")
-            candidate, schedule = _chosen(options, plan, dataset, started)
+            device = chosen_device(options.device)
+            candidate, schedule = chosen(options, plan, dataset, device, started)
             stats.planned(schedule, options.networks)
             card = self._trained(options, candidate.card, dataset, schedule, stats)
         return {
@@ -117,7 +118,7 @@ class NewModel(TrainTask):
             "train_cases": len(dataset.split("train")),
             "validation_cases": len(dataset.split("val")),
             "warnings": warnings,
-            "message": _message(card),
+            "message": new_model_told(card),
         }
 
     def _trained(
@@ -128,7 +129,7 @@ class NewModel(TrainTask):
         schedule: Schedule,
         stats: TrainStats,
     ) -> ModelCard:
-        device = options.chosen_device()
+        device = chosen_device(options.device)
         if options.fold == "all":
             folds = CrossValidation(card, dataset, schedule, "all", options.networks, device)
             return folds(self._run, self._folder, stats)
@@ -170,34 +171,3 @@ def new_dataset(datastore: Datastore, options: NewModelOptions) -> Dataset:
     sides = {"train": fold.training, "val": fold.validation}
     splits = {side: frozenset(case.name for case in cases) for side, cases in sides.items()}
     return replace(dataset, splits=splits)
-
-
-def _chosen(
-    options: NewModelOptions, plan: Plan, dataset: Dataset, started: float
-) -> tuple[Candidate, Schedule]:
-    """The plan's network on a graphics card, a lighter one on a processor, and for how long."""
-    device = options.chosen_device()
-    own, lighter = (
-        _candidate(options, plan, one) for one in (plan.default, plan.default.lighter())
-    )
-    if not options.minutes:
-        chosen = lighter if device == "cpu" else own
-        return chosen, options.lasting(chosen.batch_size)
-    work = Work(dataset.split("train"), dataset.split("val"), options.networks)
-    asked = options.lasting(own.batch_size)
-    planned = plan_for(options.minutes, started, (own, lighter), work, asked, device)
-    return lighter if planned.lighter else own, planned.schedule
-
-
-def _candidate(options: NewModelOptions, plan: Plan, configuration: Configuration) -> Candidate:
-    card = plan.card(options.name, configuration)
-    mirrored = "" if options.mirror == "none" else options.mirror
-    axes = (k for k, axis in enumerate(AXES) if axis in mirrored and card.patch_size[k] > 1)
-    description = options.description or card.description
-    card = replace(card, description=description, mirrored_axes=tuple(axes))
-    return Candidate(card, configuration.batch_size)
-
-
-def _message(card: ModelCard) -> str:
-    figure = next((f"{name} {value:.4f}" for name, value in card.figures.items()), "no figure")
-    return f"{card.title} is in use from now on: {figure}."

@@ -10,12 +10,14 @@ from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.utils.others.generic import device_list
 
+from lib.devices import chosen_device
 from lib.labelled import labelled_dataset
 from lib.models import Models
 from lib.train_stats import TrainStats, read_stats
-from lib.training_options import TrainingOptions
 from lib.training_run import recorded
-from verisim.training.fit import Fit, Improvement
+from verisim.jobs.training import improvement_told
+from verisim.training.fit import Fit
+from verisim.training.options import TrainingOptions
 
 
 class FineTuning(TrainTask):
@@ -56,7 +58,7 @@ class FineTuning(TrainTask):
             BadDataset: Too few labelled cases, or labels that mean something else to the model.
         """
         options = TrainingOptions.asked_for(request)
-        options.chosen_device()
+        chosen_device(options.device)
         labelled_dataset(datastore, self._models.card(self._name), options)
 
     def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
@@ -75,7 +77,7 @@ class FineTuning(TrainTask):
     ) -> dict[str, Any]:
         card = self._models.card(self._name)
         dataset = labelled_dataset(datastore, card, options)
-        device = options.chosen_device()
+        device = chosen_device(options.device)
         fit = Fit(card, dataset, options.schedule(card), device=device)
         improvement = fit.improve(self._run, self._folder, stats)
         return {
@@ -86,18 +88,5 @@ class FineTuning(TrainTask):
             "dice_after": round(improvement.after, 4),
             "train_cases": len(dataset.split("train")),
             "validation_cases": len(dataset.split("val")),
-            "message": _message(improvement, len(dataset.split("val"))),
+            "message": improvement_told(improvement, len(dataset.split("val"))),
         }
-
-
-def _message(improvement: Improvement, cases: int) -> str:
-    card, before, after = improvement.card, improvement.before, improvement.after
-    if improvement.improved:
-        return (
-            f"{card.title} is in use from now on: mean Dice {after:.4f} on {cases} validation "
-            f"case(s), against {before:.4f} of version {card.version - 1}."
-        )
-    return (
-        f"{card.title} stays in use: mean Dice {before:.4f} on {cases} validation case(s), "
-        f"against {after:.4f} after fine-tuning."
-    )

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from lib.train_stats import TrainStats
 from verisim.errors import StorageFailed, VerisimError
+from verisim.jobs.training import sparing_a_core
 
 logger = logging.getLogger(__name__)
 
@@ -40,17 +37,6 @@ def recorded(stats: TrainStats, work: Callable[[], dict[str, Any]]) -> dict[str,
     stats.finished(answer)
     logger.info(answer["message"])
     return answer
-
-
-@contextmanager
-def sparing_a_core() -> Iterator[None]:
-    """Leaves one processor core to the server, so that it keeps answering."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(max(1, min(before, (os.cpu_count() or 1) - 1)))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _empty(folder: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from verisim.errors import Cancelled, VerisimError
 from verisim.jobs.folders import JobFolders
 from verisim.jobs.job import Job, State, Trouble
-from verisim.jobs.kind import Kind, Runner, Task
+from verisim.jobs.kind import Kind, Runner, Settling, Task
 from verisim.jobs.records import Records
 from verisim.jobs.watch import Watch
 
@@ -64,10 +64,12 @@ class Attempt:
         inputs, scratch = folders.inputs(job.id), folders.scratch(job.id)
         scratch.mkdir(exist_ok=True)
         task = Task(job.request, job.device, inputs, results, scratch)
-        answer = dict(self.runner.run(kind, task, watch))
+        answer = self.runner.run(kind, task, watch)
         watch.check()  # the last step may have been over before it heard of it
+        if isinstance(kind, Settling):
+            answer = kind.settle(task, answer)
         files = folders.finish(job.id, answer)
-        return job.now(state=State.DONE, ended=time.time(), answer=answer, files=files)
+        return job.now(state=State.DONE, ended=time.time(), answer=dict(answer), files=files)
 
     def _stopped(self, job: Job, watch: Watch) -> Job:
         if watch.parked:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from verisim.progress import Progress
 
@@ -48,6 +48,20 @@ class Kind(Protocol):
 
         Raises:
             Cancelled: Progress said so; what `task.scratch` holds is where to go on.
+            VerisimError: It cannot be done.
+        """
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """A verb whose last act is for the server itself, such as offering a model from now on."""
+
+    def settle(self, task: Task, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Do it, in the server's process and folders, and return the answer.
+
+        It may be done twice: the server may end before the record says so.
+
+        Raises:
             VerisimError: It cannot be done.
         """
 

@@ -39,6 +39,7 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         make_folder(folder)
+        folder.chmod(0o700)
         self._owner = _owned(folder)
         self._mutex = threading.Lock()
         with _told(folder):

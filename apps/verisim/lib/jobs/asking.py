@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 from fastapi import UploadFile
 from monailabel.interfaces.app import MONAILabelApp
-from monailabel.utils.others.generic import name_to_device
 from pydantic import BaseModel, ValidationError
 
+from lib.devices import chosen_device
 from lib.jobs.inputs import from_path, from_uploads
 from lib.sources import session_image, stored_image
-from verisim import devices, mirroring
+from verisim import mirroring
 from verisim.errors import BadInput, UnsupportedVolume
 from verisim.jobs.asked import Asked
 from verisim.jobs.segmenting import SegmentRequest
@@ -31,11 +31,15 @@ class Source:
         image: Id of an image of the datastore.
         session_id: Id of a session.
         uploads: Files that came with the request.
+        upload: Hash of an upload that is kept.
+        user: Whose upload it is.
     """
 
     image: str = ""
     session_id: str = ""
     uploads: Sequence[UploadFile] = ()
+    upload: str = ""
+    user: str = ""
 
     def fill(self, app: MONAILabelApp) -> Callable[[Path], None]:
         """What writes the volume into the folder of the job.
@@ -44,11 +48,11 @@ class Source:
             BadInput: None is named, or more than one.
             NotFound: There is none of that name.
         """
-        named = [bool(one) for one in (self.image, self.session_id, self.uploads)]
+        named = [bool(one) for one in (self.image, self.session_id, self.uploads, self.upload)]
         if sum(named) != 1:
             raise BadInput(
                 "The request names no volume." if not any(named) else "It names several volumes.",
-                "Name one with ?image=ID or ?session_id=ID, or upload it as file.",
+                "Name one with ?image=ID, ?session_id=ID or ?upload=SHA256, or send it as file.",
             )
         if self.uploads:
             return partial(from_uploads, self.uploads)
@@ -58,6 +62,9 @@ class Source:
         """Where it lies on this machine, if it was not uploaded."""
         if self.session_id:
             return session_image(app.sessions(), self.session_id)
+        if self.upload:
+            kept: Path = app.kept.path(self.user, self.upload)
+            return kept
         return stored_image(app.datastore(), self.image)
 
     def is_series(self, app: MONAILabelApp) -> bool:
@@ -99,6 +106,6 @@ def segment_asked(
             "The volume is no DICOM series: a DICOM segmentation must belong to one.",
             "Upload all files of the series, or ask for another format.",
         )
-    device = devices.choose(name_to_device(asked.device))
+    device = chosen_device(asked.device)
     request = {**asked.model_dump(mode="json"), "device": device}
     return Asked("segment", user, device, request, key, fill)

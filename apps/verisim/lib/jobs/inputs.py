@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from fastapi import UploadFile
 
 from lib.uploads import suffix_sent
-from verisim import files
+from verisim.jobs.snapshot import brought
 
 
 def from_uploads(uploads: Sequence[UploadFile], folder: Path) -> None:
@@ -23,17 +21,8 @@ def from_uploads(uploads: Sequence[UploadFile], folder: Path) -> None:
 
 def from_path(source: Path, folder: Path) -> None:
     """One volume, or the files of a DICOM series, as they lie on this machine."""
-    if source.suffix.lower() == ".nhdr":  # its voxels lie beside it, in a file that it names
-        files.write(folder / "file_0.nrrd", files.read(source))
-        return
-    found = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
-    for n, path in enumerate(found):
-        bring(path, folder / f"file_{n}{suffix_sent(path.name)}")
-
-
-def bring(path: Path, target: Path) -> None:
-    """The same file at another place: as a link where the disk allows, else as a copy."""
-    with suppress(OSError):
-        os.link(path.resolve(), target)
-        return
-    shutil.copyfile(path, target)
+    placed = brought(source, folder / "volume")
+    if placed.is_dir():
+        for path in placed.iterdir():
+            path.rename(folder / path.name)
+        placed.rmdir()

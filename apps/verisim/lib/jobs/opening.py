@@ -24,6 +24,7 @@ from verisim.jobs.job import Job
 from verisim.jobs.kind import Here, Runner
 from verisim.jobs.records import Records
 from verisim.jobs.segmenting import Segmenting
+from verisim.jobs.training import Training
 from verisim.jobs.turns import Turns
 
 SCHEDULER = "VERISIM_SCHEDULER"
@@ -71,7 +72,7 @@ def open_desk(options: Options, models: Models, loaded: LoadedModels) -> Desk | 
     own = _turns(1)
     turns = own if runner.places == 1 else _turns(runner.places)
     room = Room(options.max_jobs, options.max_jobs_each, options.max_waiting)
-    kinds = (Segmenting(models.folders, loaded),)
+    kinds = (Segmenting(models.folders, loaded), Training(models.folders, options.models))
     desk = Desk(kinds, attempt, turns, room, own)
     # both of its waits together last no longer than all hooks may
     on_shutdown(lambda: desk.close(options.drain_seconds / 2))

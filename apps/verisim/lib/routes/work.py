@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Form, Header, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Body, File, Form, Header, Query, Request, Response, UploadFile
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from monailabel.interfaces.utils.app import app_instance
 
@@ -30,6 +30,7 @@ from lib.jobs.told import (
     files_of,
     status,
 )
+from lib.jobs.training_asked import training_asked
 from lib.routes import access
 from lib.routes.parameters import json_object
 from verisim.errors import Conflict, NotFound
@@ -120,6 +121,16 @@ def routes() -> APIRouter:
         responses=REPEATED,
         summary="Segment one volume as a job",
     )
+    add(
+        "/jobs/train",
+        train,
+        methods=["POST"],
+        status_code=202,
+        response_model=Accepted,
+        responses=REPEATED,
+        dependencies=[access.admin()],
+        summary="Train a model as a job",
+    )
     add("/jobs", listed, methods=["GET"], response_model=Listed, summary="Your newest jobs")
     add("/jobs/{job_id}", show, methods=["GET"], response_model=Status, summary="How a job stands")
     add(
@@ -141,18 +152,35 @@ async def segment(
     request: Request,
     image: str = "",
     session_id: str = "",
+    upload: str = "",
     params: Params = "{}",
     file: Uploads = None,
     key: Key = None,
 ) -> Response:
-    """Segment an image of the datastore, of a session, or the uploaded volume."""
-    source = Source(image, session_id, tuple(file or ()))
+    """Segment an image of the datastore, of a session, a kept upload, or the uploaded volume."""
     user = user_of(request).name
+    source = Source(image, session_id, tuple(file or ()), upload, user)
 
     def asked() -> Asked:
         return segment_asked(app_instance(), json_object(params), source, user, key or "")
 
     return await do(lambda: handed_in(asked()))
+
+
+async def train(
+    request: Request,
+    params: Annotated[
+        dict[str, Any],
+        Body(
+            description="model, or new_model with a name; the rest as in POST /train/{model}.",
+            examples=[{"model": "new_model", "name": "liver-ct", "labels": "liver, tumour"}],
+        ),
+    ],
+    key: Key = None,
+) -> Response:
+    """Learn from the cases that have a final label now; later changes of them do not matter."""
+    user = user_of(request).name
+    return await do(lambda: handed_in(training_asked(app_instance(), params, user, key or "")))
 
 
 def handed_in(asked: Asked) -> Response:
@@ -215,7 +243,7 @@ async def forget(request: Request, job_id: str) -> Forgotten:
 
 
 async def forget_all(request: Request) -> Forgotten:
-    """Delete all that this server keeps of you: jobs with their inputs and results."""
+    """Delete what this server keeps of you: jobs with inputs and results, and uploads."""
     user = user_of(request).name
     return await do(partial(_forgotten, user))
 
@@ -301,4 +329,5 @@ def _forgotten(user: str) -> Forgotten:
     found = [seen.job.id for seen in desk().latest(user, 1_000_000)]
     for job_id in found:
         desk().forget(job_id)
+    app_instance().kept.remove_all(user)
     return Forgotten(jobs=found)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from monailabel.utils.others.generic import name_to_device
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from verisim import devices
 from verisim.card import ModelCard
 from verisim.errors import BadInput
 from verisim.subjects import FOLDS
@@ -71,15 +69,6 @@ class TrainingOptions(BaseModel, frozen=True, allow_inf_nan=False):
             name: {key: said for key, said in option.items() if key not in ("title", "default")}
             for name, option in properties.items()
         }
-
-    def chosen_device(self) -> str:
-        """Where to compute.
-
-        Raises:
-            BadInput: No such kind of device.
-            Unavailable: This machine has no such device.
-        """
-        return devices.choose(name_to_device(self.device))
 
     def schedule(self, card: ModelCard) -> Schedule:
         """The schedule, with batches as large as those the card was trained with."""
