@@ -17,6 +17,7 @@ from lib.batch import BatchInference
 from lib.datastore import SafeDatastore
 from lib.infer import SegmentTask, infer_and_keep
 from lib.jobs.opening import AtOnce, open_desk
+from lib.kept import open_kept
 from lib.loaded import LoadedModels
 from lib.models import Models
 from lib.new_model import TRAINER, NewModel
@@ -43,6 +44,7 @@ class Verisim(MONAILabelApp):
         self.loaded = LoadedModels(self.options.max_loaded, self.models)
         score_only_when_asked()
         limit_voxels(self.options.max_voxels)
+        self.kept = open_kept(self.options)
         self.desk = open_desk(self.options, self.models, self.loaded)
         super().__init__(
             app_dir,

@@ -53,6 +53,7 @@ CODES = {
     405: "method_not_allowed",
     409: "conflict",
     413: "too_large",
+    415: "unsupported_media",
     422: "bad_input",
     429: "busy",
     503: "unavailable",

@@ -9,6 +9,7 @@ from pathlib import Path
 from lib.watch.logs import check_format
 from verisim.errors import BadInput
 
+UPLOADS = "kept-uploads"
 JOBS = "kept-jobs"
 """Folder of the jobs in that of the app, if none is named."""
 
@@ -30,7 +31,9 @@ class Options:
         max_voxels: Larger volumes are refused by their header.
         drain_seconds: How long running requests may go on when the server is stopped.
         jobs: Folder of the jobs, private to this server.
-        keep_hours: How long jobs that have ended are kept, with their results.
+        keep_hours: How long jobs that have ended are kept, with their results, and unused uploads.
+        uploads: Folder of the uploads that are kept, private to this server.
+        keep_mb: What is kept of uploads in all; the ones unused for the longest time leave.
         max_jobs: Jobs that have not ended; more are refused.
         max_jobs_each: The same, of one user.
     """
@@ -48,6 +51,8 @@ class Options:
     max_voxels: int = 1_000_000_000
     jobs: Path = Path(JOBS)
     keep_hours: int = 24
+    uploads: Path = Path(UPLOADS)
+    keep_mb: int = 20_000
     max_jobs: int = 1000
     max_jobs_each: int = 100
 
@@ -72,6 +77,8 @@ def read_options(conf: Mapping[str, str], app_dir: Path) -> Options:
         drain_seconds=_count(conf, "drain_seconds", Options.drain_seconds),
         jobs=Path(conf.get("jobs") or app_dir / JOBS).expanduser().absolute(),
         keep_hours=_count(conf, "keep_hours", Options.keep_hours),
+        uploads=Path(conf.get("uploads") or app_dir / UPLOADS).expanduser().absolute(),
+        keep_mb=_count(conf, "keep_mb", Options.keep_mb),
         max_jobs=_count(conf, "max_jobs", Options.max_jobs),
         max_jobs_each=_count(conf, "max_jobs_each", Options.max_jobs_each),
     )

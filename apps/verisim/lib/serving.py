@@ -19,6 +19,8 @@ from lib.errors import catch_all
 from lib.middleware import RequestId, UploadLimit
 from lib.options import Options
 from lib.routes import our_routes
+from lib.routes.responses import document
+from lib.unpacked import Unpacked
 from lib.watch.access import Access
 from lib.watch.logs import LOG_FILE, write_logs
 from lib.watch.shutdown import drain_on_stop
@@ -40,6 +42,7 @@ def serve(options: Options) -> None:
     web.user_middleware.insert(0, _pages_of(options.origins))
     web.user_middleware.insert(0, Middleware(Access))
     web.user_middleware.insert(0, Middleware(RequestId))
+    web.user_middleware.append(Middleware(Unpacked, prefix=settings.MONAI_LABEL_API_STR))
     web.user_middleware.append(Middleware(UploadLimit, limit_mb=options.max_upload_mb))
     web.middleware_stack = None  # it was built before this app: the next request builds it anew
 
@@ -66,7 +69,8 @@ def _put_routes_first(web: FastAPI) -> None:
 def _describe(web: FastAPI, routes: Sequence[BaseRoute]) -> None:
     def schema() -> dict[str, Any]:
         if web.openapi_schema is None:
-            web.openapi_schema = get_openapi(title=web.title, version=web.version, routes=routes)
+            made = get_openapi(title=web.title, version=web.version, routes=routes)
+            web.openapi_schema = document(made, settings.MONAI_LABEL_API_STR)
         return web.openapi_schema
 
     web.openapi = schema  # FastAPI's documented way to change it

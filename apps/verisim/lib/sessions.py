@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import threading
 import time
 import uuid
+from collections import Counter
 from pathlib import Path
 
 from monailabel.utils.sessions import SessionInfo, Sessions
@@ -16,6 +19,46 @@ ID = re.compile(r"[0-9a-f-]{36}")
 
 class SafeSessions(Sessions):
     """Sessions that are found by their id only, and not after they have expired."""
+
+    def __init__(self, store_path: str = "", expiry: int = 3600) -> None:
+        super().__init__(store_path, expiry)
+        self._same: dict[str, str] = {}
+        self._openings: Counter[str] = Counter()
+        self._reuse = threading.Lock()
+
+    def opened(self, data_file: Path, content: str, expiry: int) -> tuple[str, SessionInfo]:
+        """The live session of some content, or a new one into which a file or folder is moved.
+
+        Args:
+            content: Stands for who sends what; see `content_of`.
+
+        Raises:
+            StorageFailed: The disk refused; nothing is left behind.
+        """
+        with self._reuse:
+            session_id = self._same.get(content, "")
+            session = self.get_session(session_id)
+            if session is None:
+                session_id, session = self.add_session(str(data_file), expiry)
+                self._same[content] = session_id
+            self._openings[session_id] += 1
+        return session_id, session
+
+    def closed(self, session_id: str) -> SessionInfo | None:
+        """The session, deleted when all who opened it have closed it; None if there is none."""
+        with self._reuse:
+            session = self.get_session(session_id)
+            self._openings[session_id] -= 1
+            if self._openings[session_id] <= 0:
+                self.remove_session(session_id)
+        return session
+
+    def remove_session(self, session_id: str) -> None:
+        """Delete a session and its files."""
+        self._openings.pop(session_id, None)
+        for content in [c for c, same in list(self._same.items()) if same == session_id]:
+            self._same.pop(content, None)
+        super().remove_session(session_id)
 
     def get_session(
         self, session_id: str, update_ts: bool = True, fetch_cache: bool = True
@@ -56,6 +99,16 @@ class SafeSessions(Sessions):
         before = {name for name in names if ID.fullmatch(name)}
         alive = {name for name in before if self.get_session(name, update_ts=False)}
         return sum(not (store / name).exists() for name in before - alive)
+
+
+def content_of(user: str, folder: Path, expiry: int) -> str:
+    """What is the same only if the same user sends the same files for the same time."""
+    digest = hashlib.sha256(f"{expiry} {user}".encode())
+    for path in sorted(folder.iterdir()):
+        digest.update(f"\n{path.name} ".encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def _expired(session: SessionInfo) -> bool:

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from lib.routes import datastore, health, infer, jobs, logs, proxy, refused, session, studies, work
+from lib.routes import (
+    datastore,
+    health,
+    infer,
+    jobs,
+    logs,
+    proxy,
+    refused,
+    session,
+    studies,
+    uploads,
+    work,
+)
 
 
 def our_routes() -> APIRouter:
     """All of them."""
     router = APIRouter()
-    for part in (health, refused, infer, session, datastore, jobs, studies, proxy, logs, work):
+    ours = (health, refused, infer, session, datastore, jobs, studies, proxy, logs, work, uploads)
+    for part in ours:
         router.include_router(part.routes())
     return router

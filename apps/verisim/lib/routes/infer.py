@@ -6,16 +6,18 @@ MONAI Label's own is a coroutine around synchronous work and holds up every othe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, BackgroundTasks, File, Form, Response, UploadFile
+from fastapi import APIRouter, BackgroundTasks, File, Form, Request, Response, UploadFile
 from monailabel.endpoints import infer as stock
 from monailabel.interfaces.app import MONAILabelApp
 from monailabel.interfaces.utils.app import app_instance
 from monailabel.utils.others.generic import remove_file
 
+from lib.doors.who import user_of
+from lib.kept import checked
 from lib.names import check_image_id
 from lib.routes import access
 from lib.routes.parameters import json_object, unreserved
@@ -60,23 +62,26 @@ def routes() -> APIRouter:
 
 
 def infer(
+    request: Request,
     background_tasks: BackgroundTasks,
     model: str,
     image: str = "",
     session_id: str = "",
+    upload: str = "",
     params: Annotated[str, Form()] = "{}",
     file: Annotated[UploadFile | None, File()] = None,
     label: Annotated[UploadFile | None, File(description="Accepted, not used.")] = None,
     output: stock.ResultType | None = None,
 ) -> Response | dict[str, Any]:
-    """Segment an image of the datastore, of a session, or the uploaded file."""
+    """Segment an image of the datastore, of a session, a kept upload, or the uploaded file."""
     app = app_instance()
     app.models.card(model)
-    request = {**unreserved(json_object(params)), "model": model}
+    asked = {**unreserved(json_object(params)), "model": model}
     if output == stock.ResultType.dicom_seg:
-        request["result_extension"] = ".dcm"
-    with _source(app, image, session_id, file) as source, metrics.counted("segment", model):
-        result = app.infer({**request, "image": source})
+        asked["result_extension"] = ".dcm"
+    kept = app.kept.using(user_of(request).name, checked(upload)) if upload else None
+    with _source(app, image, session_id, file, kept) as source, metrics.counted("segment", model):
+        result = app.infer({**asked, "image": source})
     with ExitStack() as undo:
         undo.callback(remove_file, result["file"])
         response = stock.send_response(
@@ -88,11 +93,18 @@ def infer(
 
 @contextmanager
 def _source(
-    app: MONAILabelApp, image: str, session_id: str, file: UploadFile | None
+    app: MONAILabelApp,
+    image: str,
+    session_id: str,
+    file: UploadFile | None,
+    kept: AbstractContextManager[Path] | None,
 ) -> Iterator[str | Path]:
     """What to segment: an id of the datastore, or a path that only the server can have chosen."""
     if session_id:
         yield session_image(app.sessions(), session_id)
+    elif kept is not None:
+        with kept as path:
+            yield path
     elif file is not None:
         with received(file) as path:
             yield path
@@ -101,5 +113,5 @@ def _source(
     else:
         raise BadInput(
             "The request names no image.",
-            "Name it with ?image=ID or ?session_id=ID, or upload it as file.",
+            "Name it with ?image=ID, ?session_id=ID or ?upload=SHA256, or send it as file.",
         )

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, UploadFile
+from fastapi import APIRouter, File, Request, UploadFile
 from fastapi.responses import FileResponse
 from monailabel.endpoints import session as stock
 from monailabel.interfaces.utils.app import app_instance
 
+from lib.doors.who import user_of
 from lib.routes import access
+from lib.sessions import content_of
 from lib.uploads import received_folder
 from verisim.errors import BadInput, NotFound
 
@@ -28,9 +30,15 @@ def routes() -> APIRouter:
 
 
 def create(
-    files: Annotated[list[UploadFile], File()], uncompress: bool = False, expiry: int = 0
+    request: Request,
+    files: Annotated[list[UploadFile], File()],
+    uncompress: bool = False,
+    expiry: int = 0,
 ) -> dict[str, Any]:
-    """Keep uploaded files as one image: one file is a volume, several are a DICOM series."""
+    """Keep uploaded files as one image: one file is a volume, several are a DICOM series.
+
+    Whoever sends the same again gets the same session.
+    """
     if uncompress:
         raise BadInput("This server unpacks no archives.", "Upload the files themselves.")
     sessions = app_instance().sessions()
@@ -38,7 +46,8 @@ def create(
         raise NotFound("This server keeps no sessions.", "Upload the volume to /infer instead.")
     with received_folder(files) as folder:
         source = folder if len(files) > 1 else next(folder.iterdir())
-        session_id, session = sessions.add_session(str(source), expiry, False)
+        content = content_of(user_of(request).name, folder, expiry)
+        session_id, session = sessions.opened(source, content, expiry)
     return {"session_id": session_id, "session_info": _told(session.to_json())}
 
 
@@ -55,8 +64,12 @@ def show(
 
 
 def remove(session_id: str) -> dict[str, Any]:
-    """Forget a session and its files."""
-    return _told(stock.remove_session(session_id))
+    """Forget a session and its files, unless they were sent once more in the meantime."""
+    sessions = app_instance().sessions()
+    session = sessions.closed(session_id) if sessions is not None else None
+    if session is None:
+        raise NotFound("There is no such session, or it has expired.", "There is nothing to do.")
+    return _told(session.to_json())
 
 
 def _told(session: Mapping[str, Any]) -> dict[str, Any]:
