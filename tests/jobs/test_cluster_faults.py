@@ -219,6 +219,31 @@ def test_a_desk_with_two_workers_does_two_jobs_at_once_and_cancels_one(
     eventually(lambda: not some.left(), some.left)
 
 
+def test_two_servers_share_one_worker(some: Machines, cluster: Cluster, tmp_path: Path) -> None:
+    some.worker()
+    other, heard = Cluster(some.address), Heard()
+    with _running(cluster, Stepping(tmp_path), a_task(tmp_path / "a", job="a"), Heard()) as first:
+        begun(tmp_path, "a")
+        task = a_task(tmp_path / "b", job="b")
+        with _running(other, Stepping(tmp_path), task, heard) as second:
+            eventually(lambda: (0, 0, "Waits for a free worker.") in heard.steps)
+            let_go(tmp_path, "a")
+            let_go(tmp_path, "b")
+            assert first.result(60)["pid"] == second.result(60)["pid"]
+    other.close()
+
+
+def test_a_worker_that_only_says_it_has_a_gpu_is_named(
+    some: Machines, cluster: Cluster, tmp_path: Path
+) -> None:
+    some.worker("--resources", "GPU=1", CUDA_VISIBLE_DEVICES="")
+    let_go(tmp_path)
+    with pytest.raises(Unavailable, match="torch sees no GPU there"):
+        cluster.run(Stepping(tmp_path), a_task(tmp_path / "gpu", "cuda:0"), Heard())
+    answer = cluster.run(Stepping(tmp_path), a_task(tmp_path / "cpu"), Heard())
+    assert answer["device"] == "cpu"
+
+
 class _running:
     """A job in a thread of its own, which is let go after the block."""
 

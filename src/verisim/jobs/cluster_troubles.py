@@ -56,6 +56,6 @@ def died_again(workers: list[str]) -> VerisimError:
 def no_scheduler(address: str, what: str) -> Unavailable:
     """The scheduler does not do its part."""
     return Unavailable(
-        f"The scheduler at {address} {what}.",
+        f"The scheduler at {address} {what.rstrip('.')}.",
         "Look whether `dask scheduler` runs there and VERISIM_SCHEDULER names it.",
     )

@@ -35,8 +35,8 @@ MOST_DEATHS = 2
 TICK_SECONDS = 0.1
 """How often a wish to cancel is noticed while nothing is heard."""
 
-BEHIND_SECONDS = 10.0
-"""How long a job stays with a worker that was given to somebody else at the same moment."""
+ASTRAY_SECONDS = 10.0
+"""How often it is asked whether a job that does not begin waits in vain."""
 
 
 class Stopped(Exception):
@@ -257,9 +257,9 @@ class Conversation:
         self._say(*self._said)
         if self._future is None:
             return
-        if not self._begun and now - self._heard > BEHIND_SECONDS:
+        if not self._begun and now - self._heard > ASTRAY_SECONDS:
             self._heard = now
-            if self.scheduler.behind(self._job):  # another server was faster
+            if self.scheduler.astray(self._job):
                 self._leave()
         elif self._remote is None and now - self._heard > self.patience.lease_seconds:
             self._died()

@@ -114,11 +114,15 @@ class Scheduler:
                 self._claims[job] = free[0]
         return (free[0] if free else None), bool(fit)
 
-    def behind(self, job: str) -> bool:
-        """Whether work of somebody else keeps the worker of a job from beginning it."""
+    def astray(self, job: str) -> bool:
+        """Whether a job that has not begun waits in vain.
+
+        Its worker may have died just before, or another server may have been faster.
+        """
         with self._lock:
-            place = self._claims[job]
-            return len(self._busy()[place.address] - {job}) >= place.slots
+            place, given = self._claims[job], self._given()
+        others = given.get(place.address, set()) - {job}
+        return place.address not in given or len(others) >= place.slots
 
     def submit(self, job: str, place: Place, gpu: bool, lease: float) -> Future:
         """Let a worker begin an attempt; returns Dask's future.
@@ -198,16 +202,23 @@ class Scheduler:
             client: Client = dask().Client(
                 self.address, timeout=CONNECT_SECONDS, set_as_default=False, name="verisim"
             )
-        except (OSError, ValueError, TimeoutError) as error:
-            raise no_scheduler(self.address, "does not answer") from error
+        except Unavailable:
+            raise
+        except Exception as error:  # Dask raises what it likes, e.g. TypeError without TLS keys
+            raise no_scheduler(self.address, f"does not answer: {error}") from error
         client.subscribe_topic(self.topic, self._hear)
         client.subscribe_topic("all", self._hear_of_workers)
         return client
 
-    def _busy(self) -> dict[str, set[str]]:
+    def _given(self) -> dict[str, set[str]]:
+        """The tasks that each worker has, of all servers."""
         with self._told():
             found = self._client.processing() if self._client is not None else {}
-        busy = {address: {str(key) for key in keys} for address, keys in found.items()}
+        return {address: {str(key) for key in keys} for address, keys in found.items()}
+
+    def _busy(self) -> dict[str, set[str]]:
+        """These, and those that this server is about to give to them."""
+        busy = self._given()
         for job, place in self._claims.items():
             busy.setdefault(place.address, set()).add(job)
         return busy
