@@ -37,28 +37,23 @@ def test_every_way_of_saying_that_memory_ran_out_is_understood() -> None:
 
 
 def test_a_thread_that_onednn_cannot_use_any_more_is_replaced() -> None:
-    def exhausted() -> str:
+    def exhausted() -> threading.Thread:
         try:
             raise RuntimeError("could not create a primitive")
         except RuntimeError as error:
             raise OutOfMemory("", "") from error
 
-    def told() -> list[str]:
-        names = []
+    def threads() -> list[threading.Thread]:
+        here, told = threading.current_thread, []
         for work in (here, exhausted, here, exhausted, here, here):
             with suppress(OutOfMemory):
-                names.append(in_sound_thread(work))
-        return names
+                told.append(in_sound_thread(work))
+        return told
 
-    def here() -> str:
-        threads.append(threading.current_thread())  # kept, so that no number is given twice
-        return str(threading.get_ident())
-
-    threads: list[threading.Thread] = []
     with ThreadPoolExecutor(1) as one_thread:
-        first, second, third, again = one_thread.submit(told).result()
+        first, second, third, again = one_thread.submit(threads).result()
     assert len({first, second, third}) == 3
-    assert again == third
+    assert again is third
 
 
 def large_card(folder: Path, a_card: ModelCard) -> ModelCard:
