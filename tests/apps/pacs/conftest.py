@@ -11,11 +11,20 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 
+from lib.pacs.datastore import PacsDatastore
+from lib.pacs.settings import PacsSettings
+from tests.apps.pacs.misbehaving import Behaviour, misbehaving
 from tests.apps.pacs.orthanc import Orthanc, running_orthanc
 from tests.apps.pacs.seeds import a_series, phantom, presentation_of
 from tests.apps.running import Server, running
 
 REAL = {"mr": "mr_t1post_siemens_espree_oblique", "ct": "ct_head_ge_ct8800_64px"}
+
+
+SERIES = a_series("MR", slices=12)
+"""What the PACS that misbehaves has."""
+
+UID = str(SERIES[0].SeriesInstanceUID)
 
 
 @dataclass(frozen=True)
@@ -66,3 +75,24 @@ def _real_or_made() -> dict[str, list[Dataset]]:
     for instance in found["ct"]:
         instance.FrameOfReferenceUID = frame  # an old export without it: nothing could refer to it
     return found
+
+
+@pytest.fixture
+def pacs() -> Iterator[tuple[str, Behaviour]]:
+    with misbehaving(SERIES) as running:
+        yield running
+
+
+@pytest.fixture
+def behaviour(pacs: tuple[str, Behaviour]) -> Behaviour:
+    return pacs[1]
+
+
+@pytest.fixture
+def settings(pacs: tuple[str, Behaviour], tmp_path: Path) -> PacsSettings:
+    return PacsSettings(pacs[0], tmp_path / "pacs", read_seconds=0.4, fresh_seconds=0.0)
+
+
+@pytest.fixture
+def store(settings: PacsSettings) -> PacsDatastore:
+    return PacsDatastore(settings)

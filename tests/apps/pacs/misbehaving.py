@@ -165,3 +165,13 @@ def misbehaving(series: list[Dataset], port: int = 0) -> Iterator[tuple[str, Beh
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def html(handler: Handler) -> None:
+    """Answer with a page for people."""
+    handler.answer(200, "text/html", b"<html>Please log in</html>")
+
+
+def status(code: int) -> Answer:
+    """Answer with a status of HTTP."""
+    return lambda handler: handler.answer(code, "text/plain", b"no")

@@ -267,20 +267,6 @@ def test_an_image_is_fetched_once(hospital: Hospital, tmp_path: Path) -> None:
     assert (folder.parents[2].stat().st_mode & 0o077) == 0
 
 
-def test_viewers_reach_the_pacs_through_the_server(hospital: Hospital) -> None:
-    url, uid = f"{hospital.server.url}/proxy/dicom", hospital.series["ct"]
-    query = {"SeriesInstanceUID": uid}
-    (entry,) = requests.get(f"{url}/qido/series", query, timeout=SECONDS).json()
-    assert entry["0020000E"]["Value"] == [uid]
-    study = entry["0020000D"]["Value"][0]
-    metadata = requests.get(f"{url}/wado/studies/{study}/series/{uid}/metadata", timeout=SECONDS)
-    assert {e["0020000E"]["Value"][0] for e in metadata.json()} == {uid}
-    for path in ("../instances", "wado/%2e%2e/system", "wado/system", "plugins"):
-        assert requests.get(f"{url}/{path}", timeout=SECONDS).status_code in (400, 404)
-    missing = requests.get(f"{url}/wado/studies/1.2.3/series/4.5.6", timeout=SECONDS)
-    assert refusal(missing)[0] in (404, 503)
-
-
 @pytest.mark.parametrize(
     ("method", "path"),
     [("DELETE", "image?id={uid}"), ("DELETE", "label?id={uid}&tag=final")],

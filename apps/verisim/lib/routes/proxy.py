@@ -54,30 +54,35 @@ async def _body(request: Request) -> bytes:
 
 def read(request: Request, path: str) -> StreamingResponse:
     """Look for something on the PACS, or fetch it."""
+    settings = _pacs().settings
     if not RESOURCE.fullmatch(path):
         raise BadInput(f"{path[:80]!r} is no resource of DICOMweb.", "Ask for studies/….")
     service = request.url.path.removesuffix(path).strip("/").rpartition("/")[2]
     prefixes = {"wado": stock.MONAI_LABEL_WADO_PREFIX, "qido": stock.MONAI_LABEL_QIDO_PREFIX}
     if service == "qido" and path.endswith("metadata"):  # some versions of OHIF ask so
         service = "wado"
-    return _passed_on(request, prefixes.get(service), path)
+    return _passed_on(settings, request, prefixes.get(service), path)
 
 
 def store(
     request: Request, path: str, body: Annotated[bytes, Depends(_body)]
 ) -> StreamingResponse:
     """Store something on the PACS."""
+    settings = _pacs().settings
     if not STORE.fullmatch(path):
         raise BadInput(
             f"Nothing can be stored at {path[:80]!r}.", "Store at studies or studies/UID."
         )
-    return _passed_on(request, stock.MONAI_LABEL_STOW_PREFIX, path, body)
+    return _passed_on(settings, request, stock.MONAI_LABEL_STOW_PREFIX, path, body)
 
 
 def _passed_on(
-    request: Request, prefix: str | None, path: str, body: bytes | None = None
+    settings: PacsSettings,
+    request: Request,
+    prefix: str | None,
+    path: str,
+    body: bytes | None = None,
 ) -> StreamingResponse:
-    settings = _pacs().settings
     url = "/".join(part for part in (settings.url, prefix, path) if part)
     headers = {name: request.headers[name] for name in FORWARDED if name in request.headers}
     with ExitStack() as undo:
