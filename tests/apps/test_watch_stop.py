@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -18,23 +19,21 @@ from tests.apps.running import a_tiny_model
 from tests.apps.watched import PATIENT, Watched, watched
 from verisim.serving import free_port
 
-SLOW = f'''
+SLOW = '''
 
 import pathlib
 import time as _time
 
 from lib.watch.shutdown import on_shutdown as _on_shutdown, stopping as _stopping
 
-_quick = check_image_id
+_quick = write_answer
 
 
-def check_image_id(image_id):
-    """The same, but slow for some ids."""
-    if image_id.startswith("slow-"):
-        pathlib.Path(__file__).with_name("begun.txt").touch()
-        _time.sleep(float(image_id.removeprefix("slow-")))
-        image_id = "{PATIENT}"
-    return _quick(image_id)
+def write_answer(*given):
+    """The same, but slow."""
+    pathlib.Path(__file__).with_name("begun.txt").touch()
+    _time.sleep(SECONDS)
+    return _quick(*given)
 
 
 def _park():
@@ -53,10 +52,10 @@ def until(condition: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-def slow_down(app: Path) -> None:
-    """Let a request for the image "slow-3" take three seconds, and add a hook."""
-    with (app / "lib" / "names.py").open("a") as source:
-        source.write(SLOW)
+def slowed(app: Path, seconds: float) -> None:
+    """Let every inference take some seconds more, and add a hook."""
+    with (app / "lib" / "infer.py").open("a") as source:
+        source.write(SLOW.replace("SECONDS", str(seconds)))
 
 
 def refuses_connections(server: Watched) -> bool:
@@ -71,10 +70,10 @@ def refuses_connections(server: Watched) -> bool:
 def test_a_running_request_may_end_within_the_time_to_drain(
     tmp_path: Path, drain_seconds: int, answered: bool
 ) -> None:
-    with watched(tmp_path, prepare=slow_down, drain_seconds=drain_seconds) as server:
+    slow = partial(slowed, seconds=4 if answered else 600)
+    with watched(tmp_path, prepare=slow, drain_seconds=drain_seconds) as server:
         with ThreadPoolExecutor(1) as pool:
-            image = "slow-4" if answered else "slow-600"
-            asked = pool.submit(server.send, "POST", f"/infer/tiny?image={image}&output=json")
+            asked = pool.submit(server.send, "POST", f"/infer/tiny?image={PATIENT}&output=json")
             until((tmp_path / "app" / "lib" / "begun.txt").exists)
             server.process.terminate()
             until(lambda: refuses_connections(server))
