@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from tests.jobs.clusters import (
 from verisim.errors import BadInput, Cancelled, Unavailable
 from verisim.jobs.cluster import Cluster
 from verisim.jobs.conversation import Patience
+from verisim.jobs.dask import dask
 from verisim.jobs.kind import Here
 
 
@@ -170,6 +172,14 @@ def test_a_job_for_a_gpu_waits_for_a_worker_with_one(two: Machines, tmp_path: Pa
 def test_a_scheduler_that_does_not_answer_is_named() -> None:
     with pytest.raises(Unavailable, match=r"tcp://127\.0\.0\.1:9 does not answer"):
         Cluster("tcp://127.0.0.1:9")
+
+
+def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    dask.cache_clear()
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(Unavailable) as caught:
+        Cluster("tcp://127.0.0.1:9")
+    assert "verisim[cluster]" in caught.value.remedy
 
 
 def _content(folder: Path) -> dict[str, bytes]:

@@ -9,15 +9,29 @@ import numpy as np
 import pytest
 
 from tests.apps.running import a_tiny_model
-from tests.jobs.clusters import Heard, Machines, machines
+from tests.jobs import test_training
+from tests.jobs.clusters import Heard, Machines, eventually, machines
 from tests.jobs.test_segmenting import a_task
 from verisim import files
-from verisim.card import sha256_of
-from verisim.errors import NotFound
+from verisim.card import ModelCard, sha256_of
+from verisim.dataset import Dataset
+from verisim.errors import Cancelled, NotFound
 from verisim.jobs.cluster import Cluster
 from verisim.jobs.kind import Here
 from verisim.jobs.models_along import Weights, keep, kept_folder, lay, missing
 from verisim.jobs.segmenting import Segmenting
+from verisim.jobs.training import Training
+
+dataset, card = test_training.dataset, test_training.card
+
+
+class StopsInTraining(Heard):
+    """Asks to stop once the cases were looked at."""
+
+    def advance(self, done: int, total: int, message: str = "") -> None:
+        """Hear of a step."""
+        self.stop = total > 0 and not message.startswith("looking")
+        super().advance(done, total, message)
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +74,24 @@ def test_a_model_that_the_server_has_not_is_refused(one: Machines, tmp_path: Pat
     cluster = Cluster(one.address)
     with pytest.raises(NotFound, match="nonsense"):
         cluster.run(Segmenting((tmp_path,)), a_task(tmp_path, model="nonsense"), Heard())
+    cluster.close()
+
+
+def test_a_training_stopped_on_a_worker_goes_on_there_and_its_model_lands_on_the_server(
+    one: Machines, card: ModelCard, dataset: Dataset, tmp_path: Path
+) -> None:
+    cluster, kind = Cluster(one.address), Training((card.folder,), card.folder)
+    options = {**test_training.OPTIONS, "name": "fresh", "channel": "MR"}
+    task = test_training.a_task(tmp_path, dataset, model="new_model", options=options)
+    heard = StopsInTraining()
+    with pytest.raises(Cancelled):
+        cluster.run(kind, task, heard)
+    eventually(lambda: not one.left(), one.left)
+    assert (task.scratch / "run" / "plan.toml").is_file()
+    answer = kind.settle(task, cluster.run(kind, task, Heard()))
+    assert answer["model"] == "fresh"
+    assert (card.folder / "fresh-v1.safetensors").is_file()
+    assert "report.json" in {path.name for path in task.results.iterdir()}
     cluster.close()
 
 
