@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving_jobs.bounded import TimeIsUp, bounded, until
+from serving_jobs.bounded import OutOfTime, TimeIsUp, bounded, until
 from serving_jobs.client import Client
 from serving_jobs.laws import Law, command_line, present
 from serving_jobs.material import MANY, MODEL, ONE, Tiles, tiled
@@ -76,7 +76,7 @@ def main() -> int:
             if arguments.long:
                 laws += _forecasts(server, arguments)
             server.stop()
-    except TimeIsUp as late:
+    except (OutOfTime, TimeIsUp) as late:
         laws.append(Law("all ends in time", str(late), False))
     return present("Cancelling and time left", laws, arguments.output)
 

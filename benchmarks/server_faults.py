@@ -13,10 +13,14 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from serving_jobs.bounded import TimeIsUp, bounded
+import requests
+
+from serving_jobs.bounded import OutOfTime, TimeIsUp, bounded
+from serving_jobs.client import Refused
 from serving_jobs.faults.clock import clock_jump
 from serving_jobs.faults.disk import full_disk
 from serving_jobs.faults.kills import server_killed
@@ -25,6 +29,7 @@ from serving_jobs.faults.owners import two_servers
 from serving_jobs.faults.scene import Scene, scene_in
 from serving_jobs.faults.workers import worker_killed
 from serving_jobs.laws import Law, command_line, present
+from serving_jobs.process import NotServing
 
 FAULTS: Mapping[str, Callable[[Scene], Law]] = {
     "server-killed": server_killed,
@@ -46,15 +51,21 @@ def main() -> int:
             scene = scene_in(Path(folder), arguments.times, arguments.seed)
             for law in _done(arguments.only, scene):
                 laws.append(law)
-    except TimeIsUp as late:
+    except OutOfTime as late:
         laws.append(Law("all faults in time", str(late), False))
     return present("What each fault led to", laws, arguments.output, first="fault")
 
 
 def _done(names: Sequence[str], scene: Scene) -> Iterator[Law]:
     for name in names:
-        print(f"{name} …", file=sys.stderr)
-        yield FAULTS[name](scene)
+        began = time.monotonic()
+        try:
+            law = FAULTS[name](scene)
+        except (TimeIsUp, NotServing, Refused, requests.RequestException) as error:
+            law = Law(name, f"WRONG: {error}", False)
+        seconds = time.monotonic() - began
+        print(f"{name}, {seconds:.0f} s: {law.verdict}: {law.seen}", file=sys.stderr)
+        yield law
 
 
 def _arguments() -> argparse.Namespace:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from serving_jobs.bounded import TimeIsUp, bounded
+from serving_jobs.bounded import OutOfTime, TimeIsUp, bounded
 from serving_jobs.crowd import Visitor, Wish, different_answers, visit_all
 from serving_jobs.fairness import largest_lead
 from serving_jobs.laws import Law, command_line, present
@@ -49,7 +49,7 @@ def main() -> int:
     try:
         with bounded(60 * arguments.minutes), tempfile.TemporaryDirectory() as folder:
             title, laws = _measured(Path(folder), arguments)
-    except TimeIsUp as late:
+    except (OutOfTime, TimeIsUp) as late:
         title, laws = "Jobs", [Law("all jobs end in time", str(late), False)]
     return present(title, laws, arguments.output)
 

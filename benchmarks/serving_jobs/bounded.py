@@ -13,18 +13,22 @@ Found = TypeVar("Found")
 
 
 class TimeIsUp(Exception):
-    """The command has taken as long as it may."""
+    """What was waited for did not come in time."""
+
+
+class OutOfTime(Exception):
+    """The whole command has taken as long as it may."""
 
 
 @contextmanager
 def bounded(seconds: float) -> Iterator[None]:
-    """A block that ends with `TimeIsUp` after some seconds, and by SIGTERM as by Ctrl-C.
+    """A block that ends with `OutOfTime` after some seconds, and by SIGTERM as by Ctrl-C.
 
     Only for the main thread: Python delivers signals there.
     """
 
     def up(number: int, frame: FrameType | None) -> None:
-        raise TimeIsUp(f"It was not ready after {seconds:g} s.")
+        raise OutOfTime(f"It was not ready after {seconds:g} s.")
 
     before = signal.signal(signal.SIGALRM, up)
     asked_to_end = signal.signal(signal.SIGTERM, signal.default_int_handler)

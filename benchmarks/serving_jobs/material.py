@@ -25,8 +25,8 @@ Tiles = tuple[int, int, int]
 ONE: Tiles = (1, 1, 1)
 """One patch: a moment."""
 
-MANY: Tiles = (3, 2, 2)
-"""About forty patches: seconds, enough to be hit in the middle."""
+MANY: Tiles = (2, 2, 2)
+"""27 patches: seconds, enough to be hit in the middle."""
 
 
 def tiled(path: Path, tiles: Tiles, seed: int = 0) -> Path:

@@ -21,6 +21,10 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 """Label maps are then the same at every run."""
 
 
+class NotServing(Exception):
+    """A server that should answer does not."""
+
+
 @dataclass
 class Server:
     """A server that can be killed and started again on the same folders.
@@ -47,7 +51,7 @@ class Server:
     @property
     def jobs(self) -> Path:
         """Its folder of job records and files."""
-        return self.folder / "jobs"
+        return self.service.jobs or self.folder / "jobs"
 
     @property
     def temporary(self) -> Path:
@@ -74,12 +78,12 @@ class Server:
         """Until it answers.
 
         Raises:
-            SystemExit: It ended, or it does not in time.
+            NotServing: It ended, or it does not in time.
         """
         try:
             until(self._answers, bool, START_SECONDS, pause=0.1)
         except TimeIsUp as late:
-            raise SystemExit(f"The server does not start:\n{self.printed()}") from late
+            raise NotServing(f"The server does not start:\n{self.printed()}") from late
 
     def seen(self) -> psutil.Process:
         """The process, to be measured."""
@@ -108,7 +112,7 @@ class Server:
         """Somebody who asks it."""
         return Client(self.url, key)
 
-    def printed(self, characters: int = 3000) -> str:
+    def printed(self, characters: int = 600) -> str:
         """The end of its log."""
         return self.log.read_text(errors="replace")[-characters:]
 
@@ -128,7 +132,8 @@ class Server:
     def _answers(self) -> bool:
         assert self.process is not None
         if self.process.poll() is not None:
-            raise SystemExit(f"The server ended:\n{self.printed()}")
+            code = self.process.returncode
+            raise NotServing(f"The server ended with {code}:\n{self.printed()}")
         try:
             requests.get(f"{self.url}/info/", timeout=5)
         except requests.RequestException:
@@ -151,7 +156,7 @@ def prepared(folder: Path, **wishes: object) -> Iterator[Server]:
     service = Service(
         str(folder / "studies"), prepare_app(folder / "app"), folder / "models", port=free_port()
     )
-    service = replace(service, jobs=folder / "jobs", **wishes)  # type: ignore[arg-type]
+    service = replace(service, **{"jobs": folder / "jobs", **wishes})  # type: ignore[arg-type]
     server = Server(folder, service, environment)
     try:
         yield server

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from serving_jobs.bounded import TimeIsUp, bounded, until
+from serving_jobs.bounded import OutOfTime, TimeIsUp, bounded, until
 from serving_jobs.client import Job
 from serving_jobs.material import ONE, tiled, voxel_hash
 from serving_jobs.steps import Course, Look
@@ -81,7 +81,7 @@ def test_a_process_that_is_started_is_held() -> None:
 
 def test_a_block_ends_in_time() -> None:
     began = time.monotonic()
-    with pytest.raises(TimeIsUp), bounded(0.1):
+    with pytest.raises(OutOfTime), bounded(0.1):
         time.sleep(10)
     assert time.monotonic() - began < 5
 

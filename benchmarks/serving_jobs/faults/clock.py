@@ -15,6 +15,8 @@ from serving_jobs.process import Server
 LIBRARY = "libfaketime.so.1"
 PLACES = ("/usr/lib", "/usr/local/lib", "/lib")
 
+HOUR, DAY = 3600, 86400
+
 DAYS = 30
 """Longer than anything is kept."""
 
@@ -74,7 +76,9 @@ def _jumped(scene: Scene, client: Client, tally: Tally, shift: Path, days: int) 
 
     ended = until(lambda: client.look(job.id), noted, PATIENCE, 0.05)
     tally.check(ended.state == "done", f"done over {days:+d} days", f"{ended.state}")
-    tally.check(max(lefts) < 86400, "time left stays sane", f"time left {max(lefts):.0f} s")
+    away = ended.time_of("ended") - time.time() - days * DAY
+    tally.check(abs(away) < HOUR, "the server saw it", f"its clock is {away:.0f} s off")
+    tally.check(max(lefts) < HOUR, "time left stays sane", f"time left {max(lefts):.0f} s")
     tally.check(min(lefts) >= 0, "never negative", "negative time left")
     return job.id
 
@@ -88,7 +92,7 @@ def _check(scene: Scene, client: Client, tally: Tally, known: list[tuple[str, st
 def _set(shift: Path, days: int) -> None:
     """libfaketime reads "+2592000"; ours takes the same for a number."""
     temporary = shift.with_suffix(".new")
-    temporary.write_text(f"{days * 86400:+d}")
+    temporary.write_text(f"{days * DAY:+d}")
     temporary.replace(shift)
 
 
