@@ -14,6 +14,7 @@ from tests.apps.client import infer, refusal, session_of, taken_apart, voxels
 from tests.apps.running import Server, an_image
 from tests.apps.working import Worker, a_long_volume, jobs_folder
 from verisim import files
+from verisim.volume import Array
 
 SERIES = Path(__file__).parents[2] / "sample-data" / "dicom" / "phantom"
 CYCLES = 10
@@ -31,7 +32,7 @@ def worker(server: Server) -> Worker:
     return Worker(server)
 
 
-def label_of(worker: Worker, job: str, folder: Path) -> Any:
+def label_of(worker: Worker, job: str, folder: Path) -> Array:
     """The voxels of a job's only result."""
     told = worker.ended(job)
     assert told["state"] == "done", told

@@ -32,7 +32,7 @@ class Worker:
     key: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def ask(self, method: str, path: str, **sent: Any) -> requests.Response:
+    def ask(self, method: str, path: str, **sent: Any) -> requests.Response:  # noqa: ANN401
         """Send a request."""
         headers = {**({"X-API-Key": self.key} if self.key else {}), **sent.pop("headers", {})}
         url = f"{self.server.url}{path}"

@@ -133,9 +133,6 @@ def routes() -> APIRouter:
     )
     add("/jobs", listed, methods=["GET"], response_model=Listed, summary="Your newest jobs")
     add("/jobs/{job_id}", show, methods=["GET"], response_model=Status, summary="How a job stands")
-    add(
-        "/jobs/{job_id}/events", stream, methods=["GET"], responses=STREAM, response_class=Response
-    )
     add("/jobs/{job_id}", cancel, methods=["DELETE"], response_model=Status, responses=STOPPING)
     add("/jobs/{job_id}/data", forget, methods=["DELETE"], response_model=Forgotten)
     for path, endpoint, responses in (
