@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import psutil
 import pytest
+
 from hostile.campaign import Seen, attacked, inputs
 from hostile.sending import Server as Target
-
 from tests.apps.running import running
 
 INPUTS = 200

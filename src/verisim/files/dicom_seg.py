@@ -34,6 +34,9 @@ PATIENT_AND_STUDY = (
 )
 """What the standard wants to see in every file, if only empty, and anonymizers remove."""
 
+MOST_SLICES = 1 << 16
+"""Of the box around all frames."""
+
 SERIES_NUMBER = 300
 """Of the new series: beyond those that scanners give."""
 
@@ -86,7 +89,7 @@ def read(path: Path) -> LabelMap:
         dataset = dcmread(path)
         with naming(path):
             return _label_map(dataset)
-    except BROKEN as error:
+    except (*BROKEN, RuntimeError) as error:  # RuntimeError: packed as no decoder here unpacks
         raise UnreadableFile(
             f"{path.name} is damaged: {error}.", "Copy or export it again."
         ) from error
@@ -234,5 +237,10 @@ def _frame_grid(
     affine[:3, 1] = down * float(measures.PixelSpacing[0])
     affine[:3, 2] = normal * gap
     affine[:3, 3] = positions[along.argmin()]
-    heights = np.round((along - along.min()) / gap).astype(np.intp)
-    return LPS_TO_RAS @ affine, heights
+    heights = np.round((along - along.min()) / gap)
+    if not (np.isfinite(heights).all() and gap > 0 and heights.max() < MOST_SLICES):
+        raise BadGeometry(
+            f"Its frames lie {np.ptp(along):g} mm apart, in steps of {gap:g} mm.",
+            "Export the segmentation again.",
+        )
+    return LPS_TO_RAS @ affine, heights.astype(np.intp)

@@ -222,15 +222,15 @@ def _truncated(path: Path, promised: int, found: int) -> UnreadableFile:
 
 def _data_file(path: Path, header: Header, start: int) -> tuple[Path, int]:
     """Where the voxels begin: behind the header, or in a file beside it."""
-    name = header.get("data file", header.get("datafile"))
-    if name is None:
+    if {"data file", "datafile"}.isdisjoint(header):
         return path, start
+    name = str(header.get("data file", header.get("datafile")))
     # a server reads files of strangers: a header must not point at the server's own files
-    beside = path.parent / str(name)
-    inside = {"/", "\\"}.isdisjoint(str(name)) and beside.resolve().parent == path.parent.resolve()
-    if not inside or not beside.is_file():
+    plain = {"/", "\\", "\0"}.isdisjoint(name) and len(name.encode()) < 256  # as disks allow
+    beside = path.parent / (name if plain else "")
+    if beside.resolve().parent != path.parent.resolve() or not beside.is_file():
         raise UnreadableFile(
-            f"{path.name} keeps its voxels in {name!r}, which is no file beside it.",
+            f"{path.name} keeps its voxels in {name[:80]!r}, which is no file beside it.",
             "Save header and voxels in one .nrrd file.",
         )
     return beside, 0
