@@ -17,7 +17,7 @@ from verisim.errors import Cancelled, TooLarge
 from verisim.networks.unet import UNet
 from verisim.networks.weights import weights_of
 from verisim.rescue import Attempt, Rescued, Sparing, segment_within, smaller, ways_to_spare
-from verisim.segmentation import NetworkSegmenter, Precision, Segmenter, load_network
+from verisim.segmentation import NetworkSegmenter, Segmenter, load_network
 from verisim.volume import Volume
 
 VOLUME = Volume(
@@ -64,10 +64,10 @@ class Maker:
         self.attempts.append(attempt)
         voxels = self.voxels[attempt.device]
 
-        def network(one: ModelCard, device: str, precision: Precision) -> nn.Module:
+        def network(one: ModelCard, device: str) -> nn.Module:
             if voxels is None:
                 raise torch.OutOfMemoryError("CUDA out of memory")
-            return Short(load_network(one, device, precision), voxels)
+            return Short(load_network(one, device), voxels)
 
         return segmenter_of(self.card, "cpu", sparing=attempt.sparing, networks=network)
 

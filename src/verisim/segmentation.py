@@ -33,11 +33,11 @@ UNLIKE_FACTOR = 1.5
 
 Precision = Literal["auto", "single"]
 
-Networks = Callable[[ModelCard, str, Precision], torch.nn.Module]
+Networks = Callable[[ModelCard, str], torch.nn.Module]
 """Where the networks of a card come from: loaded anew, or shared between segmenters."""
 
 
-def load_network(card: ModelCard, device: str, precision: Precision = "auto") -> torch.nn.Module:
+def load_network(card: ModelCard, device: str) -> torch.nn.Module:
     """The networks of a card on a device, without mirror images.
 
     Raises:
@@ -108,7 +108,7 @@ class NetworkSegmenter:
     network: torch.nn.Module = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        network = self.networks(self.card, self.device, self.precision)
+        network = self.networks(self.card, self.device)
         wanted = self.card.mirroring if self.mirroring is None else self.mirroring
         axes = self.card.mirrored_axes if wanted else ()
         network = SinglePrecision(network) if self.precision == "single" else network

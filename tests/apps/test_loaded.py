@@ -28,7 +28,7 @@ from verisim.memory import free_bytes, needed_bytes, release
 from verisim.networks.averaged import Mirrored
 from verisim.networks.unet import UNet
 from verisim.rescue import Sparing
-from verisim.segmentation import NetworkSegmenter, Precision, Segmenter, load_network
+from verisim.segmentation import NetworkSegmenter, Segmenter, load_network
 
 MB = 2**20
 
@@ -38,9 +38,9 @@ def loadings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the models whose weights are read, in order."""
     names: list[str] = []
 
-    def load(card: ModelCard, device: str, precision: Precision = "auto") -> torch.nn.Module:
+    def load(card: ModelCard, device: str) -> torch.nn.Module:
         names.append(card.name)
-        return load_network(card, device, precision)
+        return load_network(card, device)
 
     monkeypatch.setattr(rooms, "load_network", load)
     return names
@@ -81,9 +81,9 @@ def test_different_models_are_loaded_at_the_same_time(
     loaded = LoadedModels(4, Models(tmp_path))
     both = threading.Barrier(2, timeout=30)  # broken, if one waited for the other
 
-    def load(card: ModelCard, device: str, precision: Precision) -> torch.nn.Module:
+    def load(card: ModelCard, device: str) -> torch.nn.Module:
         both.wait()
-        return load_network(card, device, precision)
+        return load_network(card, device)
 
     monkeypatch.setattr(rooms, "load_network", load)
     with ThreadPoolExecutor(2) as threads:

@@ -16,7 +16,7 @@ from verisim.ensembles import segmenter_of
 from verisim.memory import free_bytes, needed_bytes, release
 from verisim.networks.unet import UNet
 from verisim.rescue import AS_ASKED, Sparing
-from verisim.segmentation import Precision, Segmenter, load_network
+from verisim.segmentation import Segmenter, load_network
 
 logger = logging.getLogger(__name__)
 
@@ -88,8 +88,8 @@ class LoadedModels:
         self._forget_older((card.name, device), parts)
         used: list[torch.nn.Module] = []
 
-        def shared(one: ModelCard, place: str, precision: Precision) -> torch.nn.Module:
-            used.append(self._network(one, place, precision))
+        def shared(one: ModelCard, place: str) -> torch.nn.Module:
+            used.append(self._network(one, place))
             return used[-1]
 
         folders = self._models.folders
@@ -116,7 +116,7 @@ class LoadedModels:
             logger.info("Memory of %s was short: %s left it.", device, left)
         return left
 
-    def _network(self, card: ModelCard, device: str, precision: Precision) -> torch.nn.Module:
+    def _network(self, card: ModelCard, device: str) -> torch.nn.Module:
         """The networks of one card, loaded by whoever asks first while others wait for them."""
         weights = _Weights(
             card.sha256, card.network, card.inputs, card.classes, card.members, device
@@ -128,7 +128,7 @@ class LoadedModels:
             network = self._networks.get(weights)
             if network is None:
                 self._make_room_for(card, device)
-                network = load_network(card, device, precision)
+                network = load_network(card, device)
                 self._networks[weights] = network
             return network
 
