@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from tests.bombs import BOMBS, GZIP_HEAD, deflated, forget_peak, nifti_head, peak_mb
@@ -85,3 +87,35 @@ def test_a_deflated_slice_is_read_and_one_with_a_wrong_length_is_not(
     path.write_bytes(content)
     with pytest.raises(UnreadableFile, match="does not end"):
         files.read(path)
+
+
+@pytest.mark.parametrize("deflate", [False, True])
+def test_a_tower_of_sequences_is_refused_before_a_decoder_climbs_it(
+    a_series: Callable[..., Path], tmp_path: Path, deflate: bool
+) -> None:
+    """ITK's decoder calls itself for each storey: some thousands end the whole process."""
+    path = sorted(a_series().iterdir())[0]
+    plain = pydicom.dcmread(path)
+    if deflate:
+        plain.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    plain.add_new(0x0040A730, "SQ", [])
+    path = tmp_path / "tower.dcm"
+    plain.ContentSequence = [pydicom.Dataset()]
+    plain.save_as(path, write_like_original=False)
+    assert files.read(path).array.size
+    plain[0x0040A730] = RawDataElement(
+        BaseTag(0x0040A730), "SQ", len(tower(20_000)), tower(20_000), 0, False, True
+    )
+    plain.save_as(path, write_like_original=False)
+    with pytest.raises(UnreadableFile, match="is damaged"):
+        files.read(path)
+
+
+def tower(storeys: int) -> bytes:
+    """The items of a sequence that holds one, that holds one, and so on."""
+    heads, size = [], 0
+    for _ in range(storeys):
+        item = b"\xfe\xff\x00\xe0" + struct.pack("<I", size)
+        heads.append(b"\x40\x00\x30\xa7SQ\0\0" + struct.pack("<I", size + 8) + item)
+        size += len(heads[-1])
+    return b"".join(reversed(heads))[12:]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from verisim.errors import BadSeries, UnreadableFile, UnsupportedVolume
-from verisim.files.dicom_series import chosen_series, read_header
+from verisim.files.dicom_series import check_tower, chosen_series, read_header
 from verisim.files.dicom_stack import Slice, affine_of, check_grey, slice_of, sorted_slices
 from verisim.files.limits import check_voxels
 from verisim.files.source import check_file, check_memory, naming
@@ -49,6 +49,7 @@ def read(path: Path, series: str | None = None) -> Volume:
 
 def _slice(path: Path) -> Slice:
     header = read_header(path)
+    check_tower(path)
     check_grey(path, header)
     frames = int(header.get("NumberOfFrames", 1) or 1)
     if frames > 1:

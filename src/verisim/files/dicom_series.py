@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from pydicom import Dataset, dcmread
 from pydicom.errors import BytesLengthException, InvalidDicomError
@@ -15,7 +16,8 @@ from pydicom.filereader import _read_file_meta_info, read_preamble
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from verisim.errors import NotFound, SeveralSeries, UnreadableFile
-from verisim.files.limits import check_inflated
+from verisim.files.dicom_lengths import check_lengths
+from verisim.files.limits import CHUNK, check_items, inflated
 
 USED = (
     *("SOPInstanceUID", "SeriesInstanceUID", "SeriesDescription", "Modality", "Rows", "Columns"),
@@ -102,10 +104,13 @@ def read_header(path: Path) -> Dataset:
         UnreadableFile: Not DICOM, damaged or truncated.
     """
     try:
-        _check_deflated(path)
+        _check_inflated(path)
         with path.open("rb") as stream:
             header = dcmread(stream, stop_before_pixels=True)
-            left = path.stat().st_size - stream.tell()
+            size = path.stat().st_size
+            left = size - stream.tell()
+            if header.file_meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+                check_lengths(header, stream, size)
             for keyword in USED:
                 header.get(keyword)  # pydicom decodes an element when it is asked for
             _check_pixels(path, header, left)
@@ -120,18 +125,35 @@ def read_header(path: Path) -> Dataset:
     return header
 
 
-def _check_deflated(path: Path) -> None:
-    """Ask of a deflated file how large it becomes, before a reader inflates it whole."""
+def check_tower(path: Path) -> None:
+    """Ask that the sequences of an image are not nested so deep that a decoder falls.
+
+    Raises:
+        UnreadableFile: They may be.
+    """
     with path.open("rb") as stream:
-        read_preamble(stream, force=False)
-        meta = _read_file_meta_info(stream)
-        if getattr(meta, "TransferSyntaxUID", "") != DeflatedExplicitVRLittleEndian:
-            return
-        # readers that go by the stated length must come to the same place
-        stated = META_START + int(getattr(meta, "FileMetaInformationGroupLength", -1))
-        if stated != stream.tell():
-            raise ValueError(f"its file meta information does not end at byte {stated}")
-        check_inflated(path, stream)
+        rest = iter(lambda: stream.read(CHUNK), b"")
+        check_items(path, inflated(path, stream) if _is_deflated(stream) else rest)
+
+
+def _check_inflated(path: Path) -> None:
+    """Refuse a deflated file that becomes too large, before a reader inflates it whole."""
+    with path.open("rb") as stream:
+        if _is_deflated(stream):
+            deque(inflated(path, stream), maxlen=0)
+
+
+def _is_deflated(stream: BinaryIO) -> bool:
+    """Whether the rest of a DICOM file, to which this moves, is deflated."""
+    read_preamble(stream, force=False)
+    meta = _read_file_meta_info(stream)
+    if getattr(meta, "TransferSyntaxUID", "") != DeflatedExplicitVRLittleEndian:
+        return False
+    # readers that go by the stated length must come to the same place
+    stated = META_START + int(getattr(meta, "FileMetaInformationGroupLength", -1))
+    if stated != stream.tell():
+        raise ValueError(f"its file meta information does not end at byte {stated}")
+    return True
 
 
 def is_dicom(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,12 @@ HEADER = 1 << 26
 
 INFLATED = 1 << 28
 """Largest deflated DICOM file, bytes: readers inflate it whole."""
+
+ITEMS = 1000
+"""Items of sequences in an image of one slice; a tower of 5000 is more than decoders can climb."""
+
+ITEM = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
+"""How an item begins, in either byte order (PS3.5, 7.5)."""
 
 CHUNK = 1 << 16
 
@@ -66,19 +73,39 @@ def check_end(path: Path, stream: Bytes) -> None:
         )
 
 
-def check_inflated(path: Path, stream: Bytes) -> None:
-    """Ask that a deflated rest of a file is not beyond the limit; none of it is kept.
+def inflated(path: Path, stream: Bytes) -> Iterator[bytes]:
+    """A deflated rest of a file, piece by piece, up to the limit.
 
     Raises:
-        TooLarge: It is.
+        TooLarge: It is beyond.
         zlib.error: It is not deflated.
     """
     inflate = zlib.decompressobj(-zlib.MAX_WBITS)
     size = 0
     while chunk := inflate.unconsumed_tail or stream.read(CHUNK):
-        size += len(inflate.decompress(chunk, CHUNK))
+        piece = inflate.decompress(chunk, CHUNK)
+        size += len(piece)
         if size > INFLATED:
             raise TooLarge(
                 f"{path.name} inflates to more than {INFLATED / 1e6:.0f} MB.",
                 "Export it uncompressed.",
+            )
+        yield piece
+
+
+def check_items(path: Path, pieces: Iterable[bytes]) -> None:
+    """Ask that a DICOM image has no deep tower of sequences: decoders climb it until they fall.
+
+    Raises:
+        UnreadableFile: It could have.
+    """
+    found, end = 0, b""
+    for piece in pieces:
+        window = end + piece
+        found += sum(window.count(item) for item in ITEM)
+        end = window[-3:]  # shorter than an item's tag, so none is counted twice
+        if found > ITEMS:
+            raise UnreadableFile(
+                f"{path.name} is damaged: its header holds more than {ITEMS} items of sequences.",
+                "Export the image again.",
             )
