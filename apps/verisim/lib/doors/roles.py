@@ -60,6 +60,7 @@ TABLE = (
     # everything else, listed here or not: train, delete, fetch models, read the log
     (ADMIN, "POST DELETE", "/train/"),
     (ADMIN, "POST", "/train/{model}"),
+    (ADMIN, "POST", "/jobs/train"),
     (ADMIN, "DELETE", "/batch/infer"),
     (ADMIN, "POST", "/batch/infer/{model}"),
     (ADMIN, "DELETE", "/datastore/"),
