@@ -48,7 +48,13 @@ def test_everybody_sees_their_own_jobs_and_an_admin_all(people: dict[str, Worker
     assert bert.ask("DELETE", "/data").json()["jobs"] == []
     assert chief.ask("GET", "/jobs").json()["jobs"] == []
     assert [one["id"] for one in chief.ask("GET", "/jobs?all=true").json()["jobs"]] == [job]
-    assert anna.ask("DELETE", "/data").json()["jobs"] == [job]
+    files = [("files", ("volume.nii.gz", b"anything"))]
+    session = anna.ask("PUT", "/session/", files=files).json()["session_id"]
+    assert bert.ask("DELETE", "/data").json()["sessions"] == 0
+    assert anna.ask("GET", f"/session/{session}").status_code == 200
+    told = anna.ask("DELETE", "/data").json()
+    assert (told["jobs"], told["sessions"]) == ([job], 1)
+    assert anna.ask("GET", f"/session/{session}").status_code == 404
 
 
 def test_users_take_turns_and_nobody_fills_the_queue(

@@ -197,11 +197,13 @@ class KeptUploads:
             self.path(user, key)
             self._delete((_folder_of(user), key))
 
-    def remove_all(self, user: str) -> None:
-        """Delete all uploads of a user."""
+    def remove_all(self, user: str) -> int:
+        """Delete all uploads of a user; returns how many."""
         with self._lock:
-            for name in [name for name in self._kept if name[0] == _folder_of(user)]:
+            found = [name for name in self._kept if name[0] == _folder_of(user)]
+            for name in found:
                 self._delete(name)
+        return len(found)
 
     def sweep(self) -> None:
         """Delete what was kept long enough, and what is too much."""

@@ -24,13 +24,17 @@ class SafeSessions(Sessions):
         super().__init__(store_path, expiry)
         self._same: dict[str, str] = {}
         self._openings: Counter[str] = Counter()
+        self._owners: dict[str, str] = {}
         self._reuse = threading.Lock()
 
-    def opened(self, data_file: Path, content: str, expiry: int) -> tuple[str, SessionInfo]:
+    def opened(
+        self, data_file: Path, content: str, expiry: int, user: str = ""
+    ) -> tuple[str, SessionInfo]:
         """The live session of some content, or a new one into which a file or folder is moved.
 
         Args:
             content: Stands for who sends what; see `content_of`.
+            user: Who sends it.
 
         Raises:
             StorageFailed: The disk refused; nothing is left behind.
@@ -41,6 +45,7 @@ class SafeSessions(Sessions):
             if session is None:
                 session_id, session = self.add_session(str(data_file), expiry)
                 self._same[content] = session_id
+                self._owners[session_id] = user
             self._openings[session_id] += 1
         return session_id, session
 
@@ -53,9 +58,18 @@ class SafeSessions(Sessions):
                 self.remove_session(session_id)
         return session
 
+    def remove_of(self, user: str) -> int:
+        """Delete the sessions that a user opened since the server started; returns how many."""
+        with self._reuse:
+            found = [session_id for session_id, owner in self._owners.items() if owner == user]
+            for session_id in found:
+                self.remove_session(session_id)
+        return len(found)
+
     def remove_session(self, session_id: str) -> None:
         """Delete a session and its files."""
         self._openings.pop(session_id, None)
+        self._owners.pop(session_id, None)
         for content in [c for c, same in list(self._same.items()) if same == session_id]:
             self._same.pop(content, None)
         super().remove_session(session_id)

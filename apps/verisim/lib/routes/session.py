@@ -46,8 +46,9 @@ def create(
         raise NotFound("This server keeps no sessions.", "Upload the volume to /infer instead.")
     with received_folder(files) as folder:
         source = folder if len(files) > 1 else next(folder.iterdir())
-        content = content_of(user_of(request).name, folder, expiry)
-        session_id, session = sessions.opened(source, content, expiry)
+        user = user_of(request).name
+        content = content_of(user, folder, expiry)
+        session_id, session = sessions.opened(source, content, expiry, user)
     return {"session_id": session_id, "session_info": _told(session.to_json())}
 
 

@@ -8,28 +8,28 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Body, File, Form, Header, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from monailabel.interfaces.utils.app import app_instance
 
 from lib.doors.who import Role, user_of
 from lib.jobs.asking import Source, segment_asked
+from lib.jobs.described import (
+    FILE,
+    REPEATED,
+    RESULT,
+    STOPPING,
+    STREAM,
+    Key,
+    Options,
+    Params,
+    Uploads,
+)
 from lib.jobs.stream import events
 from lib.jobs.threads import do, look
-from lib.jobs.told import (
-    ACCEPTED,
-    STATUS,
-    Accepted,
-    Files,
-    Forgotten,
-    Listed,
-    Status,
-    accepted,
-    files_of,
-    status,
-)
+from lib.jobs.told import Accepted, Files, Forgotten, Listed, Status, accepted, files_of, status
 from lib.jobs.training_asked import training_asked
 from lib.routes import access
 from lib.routes.parameters import json_object
@@ -37,75 +37,6 @@ from verisim.errors import Conflict, NotFound
 from verisim.jobs.asked import Asked, Seen
 from verisim.jobs.desk import Desk
 from verisim.jobs.job import State
-
-Key = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        pattern="^[!-~]{1,64}$",
-        description="The same key with the same request is the same job, however often it comes.",
-    ),
-]
-Params = Annotated[
-    str,
-    Form(
-        description="JSON: model, and if you like device, mirror, result_extension, series, "
-        "outputs (label, report).",
-        examples=['{"model": "hippocampus-unet", "result_extension": ".nii.gz"}'],
-    ),
-]
-Uploads = Annotated[
-    list[UploadFile] | None,
-    File(description="One volume, or all files of one DICOM series."),
-]
-
-BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-
-REPEATED: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The key was sent before with the same request: this is its job.",
-        "model": Accepted,
-        "content": {"application/json": {"example": ACCEPTED}},
-    }
-}
-STREAM: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "Events `status` at every change, `end` with the last one.",
-        "content": {
-            "text/event-stream": {
-                "schema": {"type": "string"},
-                "example": 'event: status\ndata: {"state": "running", "percent": 41.5, …}\n\n',
-            }
-        },
-    }
-}
-STOPPING: dict[int | str, dict[str, Any]] = {
-    202: {
-        "description": "It ends at its next step.",
-        "model": Status,
-        "content": {"application/json": {"example": STATUS}},
-    }
-}
-RESULT: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The file, if there is only one; else the list of all with their urls.",
-        "model": Files,
-        "content": {
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-        },
-    },
-    206: {"description": "The part of the file that the header Range asks for."},
-    409: {"description": "The job is not done, or it failed: then its own error."},
-}
-FILE: dict[int | str, dict[str, Any]] = {
-    **RESULT,
-    200: {
-        "description": "The file.",
-        "content": {
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-        },
-    },
-}
 
 
 def routes() -> APIRouter:
@@ -166,13 +97,7 @@ async def segment(
 
 async def train(
     request: Request,
-    params: Annotated[
-        dict[str, Any],
-        Body(
-            description="model, or new_model with a name; the rest as in POST /train/{model}.",
-            examples=[{"model": "new_model", "name": "liver-ct", "labels": "liver, tumour"}],
-        ),
-    ],
+    params: Options,
     key: Key = None,
 ) -> Response:
     """Learn from the cases that have a final label now; later changes of them do not matter."""
@@ -326,5 +251,6 @@ def _forgotten(user: str) -> Forgotten:
     found = [seen.job.id for seen in desk().latest(user, 1_000_000)]
     for job_id in found:
         desk().forget(job_id)
-    app_instance().kept.remove_all(user)
-    return Forgotten(jobs=found)
+    sessions = app_instance().sessions()
+    ended = sessions.remove_of(user) if sessions is not None else 0
+    return Forgotten(jobs=found, sessions=ended, uploads=app_instance().kept.remove_all(user))
