@@ -16,7 +16,7 @@ from verisim import files, mirroring
 from verisim.answer import answer
 from verisim.card import ModelCard
 from verisim.ensembles import segmenter_of
-from verisim.errors import NotFound, heard_warnings
+from verisim.errors import NotFound
 from verisim.installed import SHIPPED_MODELS, find_card, parts_of
 from verisim.jobs.kind import Task
 from verisim.memory import hand_back
@@ -138,8 +138,7 @@ class Segmenting:
         progress.advance(0, 100, "reading")
         start = time.perf_counter()
         source = volume_in(task.inputs)
-        with heard_warnings() as heard:
-            volume = files.read(source, asked.series or None)
+        volume = files.read(source, asked.series or None)
         read = time.perf_counter()
         networks = self.networks or Unshared(self.folders)
         during = Share(progress, READ, SEGMENTED)
@@ -154,7 +153,6 @@ class Segmenting:
         seconds = {"reading": read - start, **rescued.segmentation.seconds, "writing": writing}
         mirrored = mirroring.by_default(parts) if wish is None else wish
         told = answer(card, rescued, seconds, mirrored)
-        told["warnings"] = [*heard, *told["warnings"]]
         if "report" in asked.outputs:
             (task.results / "report.json").write_text(json.dumps(told, indent=2))
         return told
