@@ -7,7 +7,6 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -104,13 +103,10 @@ class Seen:
 def inputs(number: int, seed: int, doors: Sequence[str]) -> Iterator[Input]:
     """Uploads in turn of every format, damage and door; the same for the same seed."""
     whole = specimens()
-    plan = cycle(
-        (format_, damage, door)
-        for door in doors
-        for format_ in whole
-        for damage in damages_of(format_)
-    )
-    for n, (format_, damage, door) in zip(range(number), plan, strict=False):
+    rows = [(format_, damage) for format_ in whole for damage in damages_of(format_)]
+    for n in range(number):
+        format_, damage = rows[n % len(rows)]
+        door = doors[(n + n // len(rows)) % len(doors)]
         random = np.random.default_rng([seed, n])
         yield Input(n, damages_of(format_)[damage](whole[format_], random), damage, door)
 

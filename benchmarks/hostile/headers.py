@@ -171,7 +171,7 @@ def nifti_header(specimen: Specimen, random: Random) -> Specimen:
             struct.pack_into(
                 kind, raw, place, ((value + 128) % 256) - 128 if kind == "<b" else value
             )
-    return specimen.with_content(gzip.compress(bytes(raw), 1) if packed else bytes(raw))
+    return specimen.with_content(gzip.compress(bytes(raw), 1, mtime=0) if packed else bytes(raw))
 
 
 def nrrd_header(specimen: Specimen, random: Random) -> Specimen:

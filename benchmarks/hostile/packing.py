@@ -30,7 +30,7 @@ def nifti_packing(specimen: Specimen, random: Random) -> Specimen:
     packed = specimen.content
     plain = gzip.decompress(packed)
     huge = struct.pack("<8h", 3, 400, 400, 400, 1, 1, 1, 1)  # float32: 256 MB of zeros
-    member = gzip.compress(plain[:40] + huge + plain[56:352], 1)
+    member = gzip.compress(plain[:40] + huge + plain[56:352], 1, mtime=0)
     variants = (
         packed + _zeros(BOMB_MB),
         member + _zeros(BOMB_MB),
@@ -40,7 +40,7 @@ def nifti_packing(specimen: Specimen, random: Random) -> Specimen:
         packed[:-8],
         packed + b"garbage behind the end",
         packed + packed,
-        gzip.compress(packed),
+        gzip.compress(packed, mtime=0),
         packed[:3] + b"\x1f" + packed[4:],
         packed[:3] + b"\x04" + packed[4:10] + b"\xff\xff" + packed[10:],
         plain,
@@ -64,7 +64,7 @@ def nrrd_packing(specimen: Specimen, random: Random) -> Specimen:
         head + packed[:-8] + bytes(8),
         head + packed + b"garbage",
         head + random.bytes(200),
-        head + gzip.compress(packed),
+        head + gzip.compress(packed, mtime=0),
         head + zlib.compress(b"x" * 1000),
         head,
         large + packed,
@@ -120,5 +120,5 @@ def _with_sizes(head: bytes, sizes: bytes) -> bytes:
 def _zip(content: bytes) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("volume.nii", content)
+        archive.writestr(zipfile.ZipInfo("volume.nii"), content)
     return stream.getvalue()

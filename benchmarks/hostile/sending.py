@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import requests
 
@@ -60,6 +62,7 @@ class Server:
             "/datastore/image": ("/datastore/image", self._image_stored),
             "/datastore/label": ("/datastore/label", self._label_stored),
             "/jobs/segment": ("/jobs/segment", self._job),
+            "/uploads": ("/uploads/{sha256}", self._by_upload),
         }
         self._doors = {name: door for name, (path, door) in doors.items() if path in paths}
 
@@ -84,8 +87,18 @@ class Server:
         except requests.RequestException:
             return False
 
-    def _ask(self, method: str, path: str, files: Files | None = None) -> requests.Response:
-        return self._session.request(method, f"{self.url}{path}", files=files, timeout=SECONDS)
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        files: Files | None = None,
+        data: bytes | None = None,
+        json: object = None,
+    ) -> requests.Response:
+        url = f"{self.url}{path}"
+        return self._session.request(
+            method, url, files=files, data=data, json=json, timeout=SECONDS
+        )
 
     def _infer(self, specimen: Specimen) -> requests.Response:
         if len(specimen.files) > 1:  # this route takes one file
@@ -113,6 +126,27 @@ class Server:
         answer = self._ask("PUT", path, files=sent(specimen, "label")[:1])
         if answer.status_code == 200:
             self._ask("DELETE", f"/datastore/label?id={self._image}&tag={STORED}")
+        return answer
+
+    def _by_upload(self, specimen: Specimen) -> requests.Response:
+        """Keep every file by its hash, then segment what they make together."""
+        kept = []
+        for name, content in specimen.files:
+            kept.append(hashlib.sha256(content).hexdigest())
+            path = f"/uploads/{kept[-1]}?name={quote(name)}"
+            made = self._ask("PUT", path, data=content)
+            if made.status_code != 201:
+                return self._removed(kept, made)
+        if len(kept) > 1:
+            made = self._ask("POST", "/uploads/series", json={"files": kept})
+            if made.status_code != 201:
+                return self._removed(kept, made)
+            kept.append(made.json()["id"])
+        return self._removed(kept, self._ask("POST", f"/infer/{self._model}?upload={kept[-1]}"))
+
+    def _removed(self, kept: Sequence[str], answer: requests.Response) -> requests.Response:
+        for one in kept:
+            self._ask("DELETE", f"/uploads/{one}")
         return answer
 
     def _job(self, specimen: Specimen) -> requests.Response:

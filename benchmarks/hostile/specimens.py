@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import nrrd
@@ -40,8 +41,9 @@ class Specimen:
         return Specimen(self.format, ((name, content), *self.files[1:]))
 
 
+@cache
 def specimens() -> dict[str, Specimen]:
-    """One of each format, by the format's name."""
+    """One of each format by its name; the DICOM segmentation has new UIDs in each run."""
     image, labels = _volume(), _labels()
     slices = sorted((SAMPLES / "dicom" / "phantom").glob("*.dcm"))[:SLICES]
     series = tuple((path.name, path.read_bytes()) for path in slices)
