@@ -63,6 +63,7 @@ class Visitor:
     Args:
         name: Of the user.
         client: Asks the server.
+        visits: Which visit it is; begins the idempotency keys.
         jobs: Their latest standing, by id.
         wishes: By id of the job.
         doubles: How often a job was handed in twice.
@@ -73,6 +74,7 @@ class Visitor:
 
     name: str
     client: Client
+    visits: str = "first"
     jobs: dict[str, Job] = field(default_factory=dict)
     wishes: dict[str, Wish] = field(default_factory=dict)
     doubles: int = 0
@@ -93,7 +95,7 @@ class Visitor:
         """Hand everything in, ask after it until it is over, fetch the results."""
         draw = random.Random(seed)
         for k, wish in enumerate(wishes):
-            self._hand_in(wish, f"{self.name}-{k}", draw)
+            self._hand_in(wish, f"{self.visits}-{k}", draw)
         waiting = list(self.jobs)
         while waiting:
             job = self.client.look(waiting[0])

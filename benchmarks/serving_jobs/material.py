@@ -20,6 +20,9 @@ PHANTOM = Path(__file__).parents[2] / "sample-data" / "phantom" / "image.nii.gz"
 
 MODEL = "hippocampus-unet"
 
+SECOND = "second"
+"""Another model, which nobody trained."""
+
 Tiles = tuple[int, int, int]
 
 ONE: Tiles = (1, 1, 1)
@@ -78,7 +81,7 @@ def second_model(folder: Path) -> None:
     """An untrained network of two stages: another model than the shipped one."""
     network = UNet((4, 8), ((1, 1, 1), (2, 2, 2)), ((3, 3, 3), (3, 3, 3)), 1)
     card = ModelCard(
-        name="second",
+        name=SECOND,
         description="Untrained, only to be loaded beside another.",
         channels=("MRI",),
         labels={"one": 1, "two": 2},

@@ -68,16 +68,13 @@ class Memory:
                 return
 
 
-def growth(megabytes: Sequence[float]) -> tuple[float, float]:
-    """Median of the second third and of the last: the first third is the warm-up.
-
-    Raises:
-        ValueError: Fewer than three values.
-    """
-    third = len(megabytes) // 3
-    if third == 0:
-        raise ValueError(f"{len(megabytes)} values show no growth: at least three are needed.")
-    return median(megabytes[third : 2 * third]), median(megabytes[-third:])
+def at_rest(process: psutil.Process, seconds: float = 3.0) -> float:
+    """Resident megabytes of a process that nobody asks for anything: the median of some looks."""
+    end, seen = time.monotonic() + seconds, []
+    while time.monotonic() < end:
+        seen.append(process.memory_info().rss / 2**20)
+        time.sleep(PAUSE)
+    return median(seen)
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -91,8 +88,3 @@ def percentile(values: Sequence[float], percent: float) -> float:
     ordered = sorted(values)
     rank = -(-len(ordered) * percent // 100)  # rounded up
     return ordered[max(0, int(rank) - 1)]
-
-
-def now() -> float:
-    """The clock on the wall, which records of jobs tell too."""
-    return time.time()

@@ -16,7 +16,7 @@ from serving_jobs.bounded import OutOfTime, TimeIsUp, bounded, until
 from serving_jobs.client import Job
 from serving_jobs.material import ONE, tiled, voxel_hash
 from serving_jobs.steps import Course, Look
-from serving_jobs.watching import Memory, growth, held, percentile
+from serving_jobs.watching import Memory, at_rest, held, percentile
 from verisim.errors import BadInput
 
 START = "2026-01-31T09:00:00.000Z"
@@ -51,10 +51,9 @@ def test_a_percent_that_falls_is_found(a_course: Course) -> None:
     assert not Course([*a_course.looks, Look(AT + 16, 70, 5.0)], a_course.job).rises
 
 
-def test_growth_leaves_the_warm_up_out() -> None:
-    assert growth([1, 2, 3, 10, 10, 10, 11, 11, 11]) == (10, 11)
-    with pytest.raises(ValueError, match="three"):
-        growth([1, 2])
+def test_memory_at_rest_is_that_of_the_process() -> None:
+    process = psutil.Process()
+    assert at_rest(process, 0.1) == pytest.approx(process.memory_info().rss / 2**20, rel=0.2)
 
 
 def test_a_percentile_is_one_of_the_values() -> None:
