@@ -44,8 +44,22 @@ def cannot_begin(worker: str, error: BaseException) -> Unavailable:
     )
 
 
-def died_again(workers: list[str]) -> VerisimError:
-    """The last worker that a job was worth."""
+DIED = "died"
+LOST_TOUCH = "and this server lost touch"
+
+
+def died_again(workers: list[str], how: str) -> VerisimError:
+    """The last worker that a job was worth.
+
+    Args:
+        workers: All that it had.
+        how: What became of the last.
+    """
+    if how == LOST_TOUCH:
+        found = f"The worker at {workers[-1]} {how} for the second time during this job."
+        return VerisimError(
+            found, "Look at the network between them, and whether both are overloaded."
+        )
     if len(set(workers)) == 1:
         found = f"The worker at {workers[0]} died twice during this job."
     else:

@@ -17,7 +17,14 @@ from secrets import token_hex
 from typing import Any
 
 from verisim.errors import Cancelled, VerisimError
-from verisim.jobs.cluster_troubles import cannot_begin, check_versions, died_again, no_worker
+from verisim.jobs.cluster_troubles import (
+    DIED,
+    LOST_TOUCH,
+    cannot_begin,
+    check_versions,
+    died_again,
+    no_worker,
+)
 from verisim.jobs.dask import Future, dask
 from verisim.jobs.kind import Kind, Task
 from verisim.jobs.models_along import UsesModels, weights_of_cards
@@ -212,22 +219,24 @@ class Conversation:
     def _raise(self, error: BaseException) -> None:
         if self._stopping is not None:
             raise self._stopping
-        if isinstance(error, (dask().KilledWorker, Cancelled)):  # or it did not hear us any more
+        if isinstance(error, dask().KilledWorker):
             self._died()
+        elif isinstance(error, Cancelled):  # it did not hear us for too long
+            self._died(LOST_TOUCH)
         elif not self._begun and not isinstance(error, VerisimError):
             raise cannot_begin(self._worker, error) from error
         else:
             raise error
 
-    def _died(self) -> None:
+    def _died(self, how: str = DIED) -> None:
         if self._stopping is not None:
             raise self._stopping
         self._dead.append(self._worker)
-        logger.warning("The worker at %s died during %s.", self._worker, self._job)
+        logger.warning("The worker at %s %s during %s.", self._worker, how, self._job)
         if len(self._dead) >= MOST_DEATHS:
-            raise died_again(self._dead)
+            raise died_again(self._dead, how)
         self._leave()
-        self._say(0, 0, "The worker died; another one tries again.")
+        self._say(0, 0, f"The worker {how}; it is tried again.")
 
     def _leave(self) -> None:
         self.scheduler.forget(self._job, self._future)
@@ -262,7 +271,7 @@ class Conversation:
             if self.scheduler.astray(self._job):
                 self._leave()
         elif self._remote is None and now - self._heard > self.patience.lease_seconds:
-            self._died()
+            self._died(LOST_TOUCH)
         elif self._remote is not None and now - self._spoken > self.patience.lease_seconds / 6:
             self._spoken = now
             self._remote.tell("alive")
