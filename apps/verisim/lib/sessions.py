@@ -7,7 +7,6 @@ import re
 import threading
 import time
 import uuid
-from collections import Counter
 from pathlib import Path
 
 from monailabel.utils.sessions import SessionInfo, Sessions
@@ -23,7 +22,6 @@ class SafeSessions(Sessions):
     def __init__(self, store_path: str = "", expiry: int = 3600) -> None:
         super().__init__(store_path, expiry)
         self._same: dict[str, str] = {}
-        self._openings: Counter[str] = Counter()
         self._owners: dict[str, str] = {}
         self._reuse = threading.Lock()
 
@@ -43,36 +41,22 @@ class SafeSessions(Sessions):
             session_id = self._same.get(content, "")
             session = self.get_session(session_id)
             if session is None:
+                # what is told of sessions that have ended is not kept for ever
+                self._same = {was: one for was, one in self._same.items() if one in self}
+                self._owners = {one: who for one, who in self._owners.items() if one in self}
                 session_id, session = self.add_session(str(data_file), expiry)
                 self._same[content] = session_id
                 self._owners[session_id] = user
-            self._openings[session_id] += 1
         return session_id, session
-
-    def closed(self, session_id: str) -> SessionInfo | None:
-        """The session, deleted when all who opened it have closed it; None if there is none."""
-        with self._reuse:
-            session = self.get_session(session_id)
-            self._openings[session_id] -= 1
-            if self._openings[session_id] <= 0:
-                self.remove_session(session_id)
-        return session
 
     def remove_of(self, user: str) -> int:
         """Delete the sessions that a user opened since the server started; returns how many."""
         with self._reuse:
-            found = [session_id for session_id, owner in self._owners.items() if owner == user]
+            found = [one for one, owner in self._owners.items() if owner == user]
             for session_id in found:
+                self._owners.pop(session_id)
                 self.remove_session(session_id)
         return len(found)
-
-    def remove_session(self, session_id: str) -> None:
-        """Delete a session and its files."""
-        self._openings.pop(session_id, None)
-        self._owners.pop(session_id, None)
-        for content in [c for c, same in list(self._same.items()) if same == session_id]:
-            self._same.pop(content, None)
-        super().remove_session(session_id)
 
     def get_session(
         self, session_id: str, update_ts: bool = True, fetch_cache: bool = True

@@ -65,12 +65,8 @@ def show(
 
 
 def remove(session_id: str) -> dict[str, Any]:
-    """Forget a session and its files, unless they were sent once more in the meantime."""
-    sessions = app_instance().sessions()
-    session = sessions.closed(session_id) if sessions is not None else None
-    if session is None:
-        raise NotFound("There is no such session, or it has expired.", "There is nothing to do.")
-    return _told(session.to_json())
+    """Forget a session and its files."""
+    return _told(stock.remove_session(session_id))
 
 
 def _told(session: Mapping[str, Any]) -> dict[str, Any]:
