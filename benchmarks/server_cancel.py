@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +39,11 @@ LARGE: Tiles = (4, 4, 3)
 FORECAST = 0.25
 """By which the time left may be wrong."""
 
-ROUNDS_TO_WARM_UP = 3
-"""Before threads and files are counted."""
+AT_ONCE = 24
+"""Jobs that warm the server up: its pools of threads are as large as they may be then."""
+
+SETTLED = 10.0
+"""Seconds in which connections that nobody uses must be gone."""
 
 
 @dataclass(frozen=True)
@@ -100,20 +104,41 @@ def _cancelling(server: Server, arguments: argparse.Namespace) -> list[Law]:
     _course(client, long)  # loads the network
     undisturbed = _course(client, long)
     step = percentile(undisturbed.steps, 50)
-    rounds = []
-    for k in range(arguments.times + ROUNDS_TO_WARM_UP):
-        if k == ROUNDS_TO_WARM_UP:
-            before, files = held(server.seen()), server.files()
+    _warm_up(server, short)
+    rounds, before, files = [], held(server.seen()), server.files()
+    for k in range(1, arguments.times + 1):
         moment = Moment(draw.uniform(0, 97), draw.uniform(0, step))
         rounds.append(_round(client, long, short, moment))
         _tell(k, rounds[-1])
-    rounds = rounds[ROUNDS_TO_WARM_UP:]
-    after = until(lambda: held(server.seen()), lambda now: _no_more(before, now), 10.0, 0.2)
+    after = _settled(server, before)
     return [
         *_prompt(rounds, undisturbed),
         Law("no thread or process stays behind", _both(before, after), _no_more(before, after)),
         _left(files, server.files()),
     ]
+
+
+def _warm_up(server: Server, volume: Path) -> None:
+    """Many jobs at the same moment, each handed in, cancelled and forgotten."""
+
+    def come_and_go(k: int) -> None:
+        client = server.client()
+        job = client.segment(volume, model=MODEL, device="cpu", result_extension=".nii")
+        client.cancel(job.id)
+        client.ended(job.id, PATIENCE)
+        client.forget(job.id)
+        client.close()
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(come_and_go, range(AT_ONCE)))
+
+
+def _settled(server: Server, before: Held) -> Held:
+    """What the server holds when it is no more than before, or after some seconds."""
+    end = time.monotonic() + SETTLED
+    while not _no_more(before, now := held(server.seen())) and time.monotonic() < end:
+        time.sleep(0.2)
+    return now
 
 
 def _round(client: Client, long: Path, short: Path, moment: Moment) -> Cancelled:
