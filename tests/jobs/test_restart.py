@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,21 @@ def test_folders_without_a_record_are_removed(tmp_path: Path) -> None:
     (tmp_path / "jobs" / "y" / "results").mkdir(parents=True)
     with a_desk(tmp_path, Held()):
         assert list((tmp_path / "jobs").iterdir()) == []
+
+
+@pytest.mark.parametrize("killed_at_once", [True, False])
+def test_a_clock_set_forward_between_two_processes_forgets_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at_once: bool
+) -> None:
+    kind = Held()
+    kind.go.set()
+    with a_desk(tmp_path / "first", kind, keep_seconds=2 * 3600) as desk:
+        job = ended(desk, desk.submit(ask()))
+        shutil.copytree(tmp_path / "first", tmp_path / "killed")
+    wall = time.time()
+    monkeypatch.setattr(time, "time", lambda: wall + 30 * 86400)
+    folder = tmp_path / ("killed" if killed_at_once else "first")
+    with a_desk(folder, kind, keep_seconds=2 * 3600) as desk:
+        desk.sweep()
+        assert desk.look(job.id).job.state == State.DONE
+        assert desk.result(job.id, "text.txt").is_file()

@@ -37,6 +37,7 @@ class Records:
         self._alive: dict[str, Job] = {}
         self._lock = threading.Lock()
         self._writing = threading.Lock()
+        self._note_time()
 
     def add(self, job: Job) -> Job:
         """A new record, or the one that this user's key stands for.
@@ -117,7 +118,15 @@ class Records:
     def close(self) -> None:
         """Let go of the ledger."""
         self.write()
+        self._note_time()
         self._ledger.close()
+
+    def _note_time(self) -> None:
+        """For the next process, whose clock on the wall may be set otherwise."""
+        try:
+            self._ledger.see(self._clock.now())
+        except StorageFailed as error:
+            logger.error("The time is not noted: %s", error.message)
 
     def _write(self, job: Job) -> None:
         try:
