@@ -4,8 +4,9 @@
 
 Fifty times a job is cancelled at a random moment while another waits: how long until the other
 starts, beside the steps of an undisturbed job, and what stays behind in threads, open files and
-folders. Then some jobs of at least ten seconds are watched: their percent must not fall, and what
-is said at half time must be right within a quarter. The exit code is 1 if something does not hold.
+folders. Then some segmentations and a training of at least ten seconds are watched: their percent
+must not fall, and what is said at half time must be right within a quarter. The exit code is 1 if
+something does not hold.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from pathlib import Path
 
 from serving_jobs.bounded import OutOfTime, TimeIsUp, bounded, until
 from serving_jobs.client import Client
+from serving_jobs.crowd import training
 from serving_jobs.laws import Law, command_line, present
-from serving_jobs.material import MANY, MODEL, ONE, Tiles, tiled
+from serving_jobs.material import MANY, MODEL, ONE, Tiles, labelled_studies, tiled
 from serving_jobs.process import Server, prepared
 from serving_jobs.steps import Course, watched
 from serving_jobs.watching import Held, held, percentile
@@ -86,6 +88,7 @@ def main() -> int:
             tempfile.TemporaryDirectory() as folder,
             prepared(Path(folder)) as server,
         ):
+            labelled_studies(server.folder / "studies", 4)
             server.start()
             if arguments.times:
                 laws += _cancelling(server, arguments)
@@ -184,15 +187,16 @@ def _forecasts(server: Server, arguments: argparse.Namespace) -> list[Law]:
     laws = []
     for k in range(arguments.long):
         volume = tiled(server.folder / f"large-{k}.nii", LARGE, k)
-        laws += _forecast(k + 1, _course(client, volume, 0.05))
+        laws += _forecast(f"segmentation {k + 1}", _course(client, volume, 0.05))
         volume.unlink()
-    return laws
+    job = client.train("", **training("timed", epochs=6, iterations=16))
+    return [*laws, *_forecast("training", watched(client, job.id, 3 * PATIENCE, 0.05))]
 
 
-def _forecast(number: int, course: Course) -> list[Law]:
-    said, remained = course.forecast(50)
+def _forecast(what: str, course: Course) -> list[Law]:
+    said, remained = course.forecast()
     error = said / remained - 1
-    name = f"long job {number}, {course.seconds:.0f} s"
+    name = f"{what}, {course.seconds:.0f} s"
     long_enough = course.seconds >= LONG_SECONDS
     return [
         Law(f"{name}: percent never falls", f"{len(course.looks)} looks", course.rises),
@@ -246,7 +250,7 @@ def _arguments() -> argparse.Namespace:
     parser = command_line(__doc__, minutes=8)
     add = parser.add_argument
     add("--times", type=int, default=50, help="how often to cancel [%(default)s]")
-    add("--long", type=int, default=3, help="jobs whose time left is checked [%(default)s]")
+    add("--long", type=int, default=3, help="segmentations that are timed [%(default)s]")
     return parser.parse_args()
 
 

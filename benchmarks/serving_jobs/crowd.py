@@ -43,15 +43,15 @@ class Wish:
         )
 
 
-def training(name: str) -> dict[str, object]:
-    """A training of seconds."""
+def training(name: str, epochs: int = 2, iterations: int = 4) -> dict[str, object]:
+    """What to ask for to train a new model for seconds."""
     return {
         "model": "new_model",
         "name": name,
         "labels": "anterior, posterior",
         "channel": "MRI",
-        "max_epochs": 2,
-        "iterations_per_epoch": 4,
+        "max_epochs": epochs,
+        "iterations_per_epoch": iterations,
         "device": "cpu",
     }
 

@@ -64,16 +64,17 @@ class Course:
         changes.append(self.job.time_of("ended"))
         return [b - a for a, b in pairwise(changes)]
 
-    def forecast(self, percent: float) -> tuple[float, float]:
-        """What was said at the first look beyond a percentage, and what then really remained.
+    def forecast(self) -> tuple[float, float]:
+        """What was said first after half of the time, and what then really remained.
 
         Raises:
-            ValueError: There is no such look, or it said nothing.
+            ValueError: Nothing was said.
         """
+        middle = self.job.time_of("started") + self.seconds / 2
         for look in self.looks:
-            if look.percent >= percent and look.left is not None:
+            if look.at >= middle and look.left is not None:
                 return look.left, self.job.time_of("ended") - look.at
-        raise ValueError(f"Nothing was said at {percent} %.")
+        raise ValueError("Nothing was said after half of the time.")
 
 
 def watched(client: Client, job_id: str, seconds: float, pause: float = LOOK) -> Course:

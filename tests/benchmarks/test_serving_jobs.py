@@ -38,12 +38,13 @@ def test_a_course_tells_its_steps(a_course: Course) -> None:
 
 
 def test_what_was_said_at_half_time_stands_beside_the_truth(a_course: Course) -> None:
-    assert a_course.forecast(50) == pytest.approx((9, 10))
+    assert a_course.forecast() == pytest.approx((9, 10))
 
 
 def test_a_course_that_never_told_has_no_forecast(a_course: Course) -> None:
-    with pytest.raises(ValueError, match="90"):
-        a_course.forecast(90)
+    silent = [Look(look.at, look.percent, None) for look in a_course.looks]
+    with pytest.raises(ValueError, match="Nothing"):
+        Course(silent, a_course.job).forecast()
 
 
 def test_a_percent_that_falls_is_found(a_course: Course) -> None:
