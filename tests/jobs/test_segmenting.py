@@ -81,7 +81,7 @@ def test_progress_never_falls_and_ends_near_the_end(kind: Segmenting, tmp_path: 
     kind.run(a_task(tmp_path), heard)
     assert heard.shares == sorted(heard.shares)
     assert heard.shares[0] == 0
-    assert 90 < heard.shares[-1] < 100
+    assert 97 < heard.shares[-1] < 100  # writing is short: else the time left is said too long
     assert len(set(heard.shares)) > 10  # patches start at 9 places along X
 
 

@@ -31,8 +31,9 @@ Extension = Literal[".nrrd", ".nii.gz", ".nii", ".seg.nrrd", ".dcm"]
 Output = Literal["label", "report"]
 """What a segmentation may leave: the label map, and the answer as a file of its own."""
 
-READ, SEGMENTED = 2, 94
-"""Percent when the volume is read, and when its label map is ready to be written."""
+READ, SEGMENTED = 2, 98
+"""Percent when the volume is read, and when its label map is ready to be written: of a job that is
+long enough to be waited for, both take about a hundredth of the time."""
 
 
 class SegmentRequest(BaseModel, frozen=True, extra="forbid"):
