@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 import torch
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
+from torch import nn
 
 from lib import errors as app_errors
 from lib.loaded import LoadedModels
@@ -21,7 +24,9 @@ from lib.options import Options, read_options
 from lib.sessions import SafeSessions
 from tests.apps.running import a_tiny_model
 from verisim import errors
+from verisim.card import ModelCard
 from verisim.jobs.training import sparing_a_core
+from verisim.segmentation import NetworkSegmenter
 
 
 def every_error(kind: type[errors.VerisimError]) -> Iterator[type[errors.VerisimError]]:
@@ -52,11 +57,18 @@ def test_no_memory_is_no_fault_of_the_server() -> None:
 def test_a_model_is_loaded_once_and_the_longest_unused_is_let_go(tmp_path: Path) -> None:
     cards = [a_tiny_model(tmp_path, name) for name in ("a", "b", "c")]
     loaded = LoadedModels(2, Models(tmp_path))
-    first = loaded.segmenter(cards[0], "cpu")
-    assert loaded.segmenter(cards[0], "cpu") is first
+    first = _network_of(loaded, cards[0])
+    assert _network_of(loaded, cards[0])() is first() is not None
     for card in cards[1:]:
-        loaded.segmenter(card, "cpu")
-    assert loaded.segmenter(cards[0], "cpu") is not first
+        _network_of(loaded, card)
+    gc.collect()
+    assert first() is None
+
+
+def _network_of(loaded: LoadedModels, card: ModelCard) -> weakref.ref[nn.Module]:
+    segmenter = loaded.segmenter(card, "cpu")
+    assert isinstance(segmenter, NetworkSegmenter)
+    return weakref.ref(segmenter.network)
 
 
 def test_a_model_that_appears_while_the_server_runs_is_offered(tmp_path: Path) -> None:
