@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zlib
@@ -18,7 +19,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from tests.bombs import BOMBS, GZIP_HEAD, deflated, forget_peak, nifti_head, peak_mb
 from verisim import files
 from verisim.errors import TooLarge, UnreadableFile
-from verisim.files.limits import TAIL, limit_voxels
+from verisim.files.limits import CHUNK, TAIL, inflated, limit_voxels
 from verisim.volume import Volume
 
 MOST_MB = 100
@@ -119,3 +120,12 @@ def tower(storeys: int) -> bytes:
         heads.append(b"\x40\x00\x30\xa7SQ\0\0" + struct.pack("<I", size + 8) + item)
         size += len(heads[-1])
     return b"".join(reversed(heads))[12:]
+
+
+@pytest.mark.parametrize("behind", [b"", b"\x00", b"\x00" * 3, b"x" * 200_000])
+@pytest.mark.parametrize("size", [0, 10, CHUNK, 5 * CHUNK + 7])
+def test_what_lies_behind_a_deflated_file_is_not_waited_for(behind: bytes, size: int) -> None:
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    packed = deflate.compress(b"a" * size) + deflate.flush()
+    pieces = list(inflated(Path("a.dcm"), io.BytesIO(packed + behind)))
+    assert b"".join(pieces) == b"a" * size

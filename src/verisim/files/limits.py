@@ -82,7 +82,7 @@ def inflated(path: Path, stream: Bytes) -> Iterator[bytes]:
     """
     inflate = zlib.decompressobj(-zlib.MAX_WBITS)
     size = 0
-    while chunk := inflate.unconsumed_tail or stream.read(CHUNK):
+    while not inflate.eof and (chunk := inflate.unconsumed_tail or stream.read(CHUNK)):
         piece = inflate.decompress(chunk, CHUNK)
         size += len(piece)
         if size > INFLATED:
