@@ -91,6 +91,7 @@ def inflated(path: Path, stream: Bytes) -> Iterator[bytes]:
                 "Export it uncompressed.",
             )
         yield piece
+    yield inflate.flush()  # no more than a window of it can be left
 
 
 def check_items(path: Path, pieces: Iterable[bytes]) -> None:
