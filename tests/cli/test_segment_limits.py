@@ -28,7 +28,11 @@ def test_stopping_leaves_nothing_behind_while_the_bar_moves(
     terminal, of_child = pty.openpty()
     command = [*COMMAND, "segment", image, "-o", output / "label.nii.gz", *TINY, models]
     with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=of_child, env=environment() | {"TERM": "xterm"}
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=of_child,
+        env=environment() | {"TERM": "xterm"},
+        preexec_fn=hearing_interrupts,
     ) as process:
         os.close(of_child)
         seen = b""
@@ -38,6 +42,11 @@ def test_stopping_leaves_nothing_behind_while_the_bar_moves(
         assert process.wait(60) == {signal.SIGINT: 130, signal.SIGTERM: 143}[ending]
     os.close(terminal)
     assert listing(output) == {}
+
+
+def hearing_interrupts() -> None:
+    """What is started in the background of a shell would ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".seg.nrrd"])
