@@ -98,6 +98,11 @@ class PeerService(Service):
     weights: Path = Path()
 
     @property
+    def program(self) -> str:
+        """MONAI Label's own."""
+        return "monailabel.main"
+
+    @property
     def settings(self) -> tuple[tuple[str, str], ...]:
         """What the peer's app reads."""
         return (("weights", str(self.weights)),)

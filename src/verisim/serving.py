@@ -63,6 +63,11 @@ class Service:
     further: tuple[tuple[str, str], ...] = ()
 
     @property
+    def program(self) -> str:
+        """The module that is run."""
+        return "lib.watch.start"
+
+    @property
     def url(self) -> str:
         """Where clients find it."""
         return f"http://{self.host}:{self.port}"
@@ -91,7 +96,7 @@ class Service:
             environment: Variables that it has beside those of this process.
         """
         # -P: a folder named lib where the person happens to stand is not the app's
-        command = [sys.executable, "-P", "-m", "lib.watch.start", "start_server"]
+        command = [sys.executable, "-P", "-m", self.program, "start_server"]
         command += ["--app", str(self.app), "--studies", self.studies]
         command += ["--host", self.host, "--port", str(self.port)]
         for name, value in self.settings:
