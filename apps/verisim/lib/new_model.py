@@ -19,17 +19,13 @@ from lib.labelled import labelled_cases
 from lib.models import Models
 from lib.train_stats import TrainStats, read_stats
 from lib.training_run import recorded
-from verisim.card import ModelCard
-from verisim.cross_validation import CrossValidation
 from verisim.dataset import Dataset, split_by_subject
 from verisim.errors import BadInput, Conflict, heard_warnings
 from verisim.fingerprint import fingerprint_of
-from verisim.jobs.training import new_model_told
+from verisim.jobs.trained import new_model_answer, training_of
 from verisim.planning import make_plan
 from verisim.training.candidates import chosen
-from verisim.training.fit import Fit
 from verisim.training.options import Mirrored, NewModelOptions, Part
-from verisim.training.schedule import Schedule
 
 TRAINER = "new_model"
 """Its name among the trainers; the underscore keeps it apart from every model's."""
@@ -106,34 +102,9 @@ class NewModel(TrainTask):
             device = chosen_device(options.device)
             candidate, schedule = chosen(options, plan, dataset, device, started)
             stats.planned(schedule, options.networks)
-            card = self._trained(options, candidate.card, dataset, schedule, stats)
-        return {
-            "model": card.name,
-            "version": card.version,
-            "configuration": card.configuration,
-            "patch_size": list(card.patch_size),
-            "iterations": schedule.iterations,
-            "networks": options.networks,
-            "figures": dict(card.figures),
-            "train_cases": len(dataset.split("train")),
-            "validation_cases": len(dataset.split("val")),
-            "warnings": warnings,
-            "message": new_model_told(card),
-        }
-
-    def _trained(
-        self,
-        options: NewModelOptions,
-        card: ModelCard,
-        dataset: Dataset,
-        schedule: Schedule,
-        stats: TrainStats,
-    ) -> ModelCard:
-        device = chosen_device(options.device)
-        if options.fold == "all":
-            folds = CrossValidation(card, dataset, schedule, "all", options.networks, device)
-            return folds(self._run, self._folder, stats)
-        return Fit(card, dataset, schedule, device=device)(self._run, self._folder, stats)
+            train = training_of(options, candidate.card, dataset, schedule, device)
+            card = train(self._run, self._folder, stats)
+        return {**new_model_answer(card, options, schedule, dataset), "warnings": warnings}
 
     def _check_name(self, name: str) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):

@@ -15,7 +15,7 @@ from lib.labelled import labelled_dataset
 from lib.models import Models
 from lib.train_stats import TrainStats, read_stats
 from lib.training_run import recorded
-from verisim.jobs.training import improvement_told
+from verisim.jobs.trained import improvement_answer
 from verisim.training.fit import Fit
 from verisim.training.options import TrainingOptions
 
@@ -80,13 +80,4 @@ class FineTuning(TrainTask):
         device = chosen_device(options.device)
         fit = Fit(card, dataset, options.schedule(card), device=device)
         improvement = fit.improve(self._run, self._folder, stats)
-        return {
-            "model": self._name,
-            "version": improvement.card.version,
-            "improved": improvement.improved,
-            "dice_before": round(improvement.before, 4),
-            "dice_after": round(improvement.after, 4),
-            "train_cases": len(dataset.split("train")),
-            "validation_cases": len(dataset.split("val")),
-            "message": improvement_told(improvement, len(dataset.split("val"))),
-        }
+        return improvement_answer(improvement, dataset)

@@ -15,7 +15,6 @@ from typing import Any
 import torch
 
 from verisim.card import ModelCard, read_card, write_card
-from verisim.cross_validation import CrossValidation
 from verisim.dataset import Dataset
 from verisim.errors import Conflict
 from verisim.files.atomic import make_folder, replacing
@@ -23,12 +22,13 @@ from verisim.fingerprint import fingerprint_of
 from verisim.installed import SHIPPED_MODELS, find_card, newest_paths
 from verisim.jobs.kind import Task
 from verisim.jobs.snapshot import kept_dataset
+from verisim.jobs.trained import improvement_answer, new_model_answer, training_of
 from verisim.planning import Plan, make_plan
 from verisim.planning.plans import read_plan
 from verisim.progress import Progress
 from verisim.training.budget import read_planned, write_planned
 from verisim.training.candidates import candidates, chosen, planned_for
-from verisim.training.fit import Fit, Improvement
+from verisim.training.fit import Fit
 from verisim.training.options import NewModelOptions, TrainingOptions
 
 NEW_MODEL = "new_model"
@@ -83,16 +83,11 @@ class Training:
                 answer = self._new(task, dataset, watched)
             else:
                 answer = self._tuned(task, dataset, watched)
-        told = {
-            **answer,
-            "train_cases": len(dataset.split("train")),
-            "validation_cases": len(dataset.split("val")),
-        }
-        (task.results / "report.json").write_text(json.dumps(told, indent=2))
+        (task.results / "report.json").write_text(json.dumps(answer, indent=2))
         for path in sorted(task.scratch.rglob("curves.csv")):
             name = "-".join(path.relative_to(task.scratch).parts)
             shutil.copyfile(path, task.results / name)
-        return told
+        return answer
 
     def settle(self, task: Task, answer: Mapping[str, Any]) -> Mapping[str, Any]:
         """Take the model into the models folder of the server; see `Settling`."""
@@ -109,14 +104,7 @@ class Training:
         options = TrainingOptions.asked_for(task.request["options"])
         fit = Fit(card, dataset, options.schedule(card), device=task.device)
         improvement = fit.improve(task.scratch / "run", task.results / MODEL, progress)
-        return {
-            "model": card.name,
-            "version": improvement.card.version,
-            "improved": improvement.improved,
-            "dice_before": round(improvement.before, 4),
-            "dice_after": round(improvement.after, 4),
-            "message": improvement_told(improvement, len(dataset.split("val"))),
-        }
+        return improvement_answer(improvement, dataset)
 
     def _new(self, task: Task, dataset: Dataset, progress: Progress) -> dict[str, Any]:
         started = time.monotonic()
@@ -125,22 +113,9 @@ class Training:
         make_folder(run)
         plan = _plan(dataset, run / "plan.toml", progress)
         card, schedule = self._chosen(options, plan, dataset, task, started)
-        make = (
-            CrossValidation(card, dataset, schedule, "all", options.networks, task.device)
-            if options.fold == "all"
-            else Fit(card, dataset, schedule, device=task.device)
-        )
-        card = make(run, task.results / MODEL, progress)
-        return {
-            "model": card.name,
-            "version": card.version,
-            "configuration": card.configuration,
-            "patch_size": list(card.patch_size),
-            "iterations": schedule.iterations,
-            "networks": options.networks,
-            "figures": dict(card.figures),
-            "message": new_model_told(card),
-        }
+        train = training_of(options, card, dataset, schedule, task.device)
+        trained = train(run, task.results / MODEL, progress)
+        return new_model_answer(trained, options, schedule, dataset)
 
     def _chosen(
         self, options: NewModelOptions, plan: Plan, dataset: Dataset, task: Task, started: float
@@ -195,26 +170,6 @@ def sparing_a_core() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def improvement_told(improvement: Improvement, cases: int) -> str:
-    """What a fine-tuning came to, in a sentence."""
-    card, before, after = improvement.card, improvement.before, improvement.after
-    if improvement.improved:
-        return (
-            f"{card.title} is in use from now on: mean Dice {after:.4f} on {cases} validation "
-            f"case(s), against {before:.4f} of version {card.version - 1}."
-        )
-    return (
-        f"{card.title} stays in use: mean Dice {before:.4f} on {cases} validation case(s), "
-        f"against {after:.4f} after fine-tuning."
-    )
-
-
-def new_model_told(card: ModelCard) -> str:
-    """What the training of a new model came to, in a sentence."""
-    figure = next((f"{name} {value:.4f}" for name, value in card.figures.items()), "no figure")
-    return f"{card.title} is in use from now on: {figure}."
 
 
 @dataclass
