@@ -28,7 +28,7 @@ from beside_nnunet.report import Comparison, facts, table, tell
 from beside_nnunet.warm import compare_server, compare_warm
 from verisim.files.atomic import replacing
 from verisim.installed import find_card
-from verisim.patches import has_bfloat16
+from verisim.precision import has_bfloat16
 
 NAME = "imported"
 WIDTH = 180

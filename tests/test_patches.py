@@ -9,12 +9,10 @@ from tests.conftest import parameters
 from verisim import patches
 from verisim.errors import Cancelled
 from verisim.patches import (
-    has_bfloat16,
     importance,
     logits_by_row,
     number_of_patches,
     predict,
-    reduced_precision,
     starts,
 )
 
@@ -30,7 +28,7 @@ def array() -> np.ndarray:
 @pytest.fixture
 def voxel_wise(monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     """A network that looks at one voxel at a time, in full precision."""
-    monkeypatch.setattr("verisim.patches.has_bfloat16", lambda kind: False)
+    monkeypatch.setattr("verisim.precision.has_bfloat16", lambda kind: False)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
         return nn.Conv3d(2, 3, kernel_size=1)
@@ -183,34 +181,6 @@ def test_whoever_cancels_is_obeyed_between_two_patches(array: np.ndarray) -> Non
 def test_a_volume_smaller_than_the_patch_keeps_its_shape(voxel_wise: nn.Module) -> None:
     small = np.ones((2, 3, 1, 5), np.float32)
     assert predict(voxel_wise, small, (16, 8, 4)).shape == (3, 3, 1, 5)
-
-
-def test_a_processor_without_bfloat16_computes_in_full_precision(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    assert has_bfloat16("cpu") is False
-    with reduced_precision("cpu"):
-        product = torch.ones(2, 2) @ torch.ones(2, 2)
-    assert product.dtype == torch.float32
-
-
-def test_a_processor_with_bfloat16_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    with reduced_precision("cpu"):
-        product = torch.ones(2, 2) @ torch.ones(2, 2)
-    assert product.dtype == torch.bfloat16
-
-
-def test_a_torch_that_does_not_know_the_instruction_computes_in_full_precision(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
-    assert has_bfloat16("cpu") is False
-
-
-def test_a_device_of_another_kind_computes_in_full_precision() -> None:
-    assert has_bfloat16("mps") is False
 
 
 def test_parameters_are_counted(voxel_wise: nn.Module) -> None:

@@ -29,7 +29,7 @@ VOLUME = Volume(
 @pytest.fixture(autouse=True)
 def full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounding to bfloat16 would hide what is the same."""
-    monkeypatch.setattr("verisim.patches.has_bfloat16", lambda kind: False)
+    monkeypatch.setattr("verisim.precision.has_bfloat16", lambda kind: False)
 
 
 class Short(nn.Module):

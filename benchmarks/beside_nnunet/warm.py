@@ -23,7 +23,7 @@ from beside_nnunet.measuring import Run, timed
 from beside_nnunet.report import WARM, Comparison, Side, tell
 from verisim.ensembles import segmenter_of
 from verisim.files import read, stem
-from verisim.patches import has_bfloat16
+from verisim.precision import has_bfloat16
 from verisim.segmentation import Segmenter
 from verisim.serving import Service, free_port, prepare_app, running
 from verisim.volume import Array, Volume
@@ -202,7 +202,7 @@ def _segmented(segmenter: Segmenter, volumes: Mapping[str, Volume]) -> Answers:
 
 def _in_full(segmenter: Segmenter, volumes: Mapping[str, Volume]) -> Answers:
     """Single precision also where the processor has bfloat16, as nnU-Net computes there."""
-    with patch("verisim.patches.has_bfloat16", return_value=False):
+    with patch("verisim.precision.has_bfloat16", return_value=False):
         return _segmented(segmenter, volumes)
 
 

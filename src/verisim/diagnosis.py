@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 from verisim.errors import BadCard
 from verisim.installed import SHIPPED_MODELS, find_cards
-from verisim.patches import has_bfloat16
+from verisim.precision import has_bfloat16
 
 PACKAGES = (
     "verisim",

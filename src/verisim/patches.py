@@ -12,8 +12,9 @@ import numpy as np
 import psutil
 import torch
 from scipy.ndimage import gaussian_filter
-from torch import Tensor, nn
+from torch import Tensor
 
+from verisim.precision import reduced_precision
 from verisim.progress import SILENT, Progress
 from verisim.volume import Array
 
@@ -117,30 +118,6 @@ def number_of_patches(shape: Sequence[int], patch_size: Sequence[int]) -> int:
 def patches_at_once(patch_size: Sequence[int]) -> int:
     """How many patches go through the network together: one, or several small ones."""
     return max(1, PATCH_VOXELS // prod(patch_size))
-
-
-def reduced_precision(device: torch.device | str) -> torch.autocast:
-    """bfloat16 where the processor multiplies it in hardware, else full precision."""
-    kind = torch.device(device).type
-    return torch.autocast(kind, dtype=torch.bfloat16, enabled=has_bfloat16(kind))
-
-
-def laid_out(network: nn.Module, device: torch.device | str) -> nn.Module:
-    """The network with the channels last where that is faster: on processors, and in bfloat16."""
-    kind = torch.device(device).type
-    if kind == "cpu" or has_bfloat16(kind):
-        network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch leaves it out of its overloads
-    return network
-
-
-def has_bfloat16(kind: str) -> bool:
-    """Whether bfloat16 convolutions run in hardware on this kind of device ("cpu", "cuda")."""
-    if kind == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    # emulated bfloat16 is slower than float32, so only the instruction itself counts; torch
-    # has no public word for it, and some builds have none at all
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return kind == "cpu" and supported is not None and bool(supported())
 
 
 @lru_cache(maxsize=8)

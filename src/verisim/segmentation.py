@@ -12,17 +12,19 @@ import torch
 
 from verisim.card import ModelCard
 from verisim.errors import WrongChannels
-from verisim.memory import within_memory
+from verisim.maps import MapKind, Maps
+from verisim.memory import keep_freed, within_memory
 from verisim.networks.averaged import Average, Mirrored, SinglePrecision
 from verisim.patches import (
     MANY_PATCHES,
     OVERLAP,
     SPARSE_OVERLAP,
-    laid_out,
+    importance,
     logits_by_row,
     number_of_patches,
 )
 from verisim.postprocessing import Labelling, keep_largest, softmax
+from verisim.precision import Careful, laid_out, rounding
 from verisim.progress import SILENT, Part, Progress
 from verisim.resampling import linear_by_row, slice_axis
 from verisim.volume import Array, LabelMap, Volume, millimetres
@@ -30,6 +32,8 @@ from verisim.volume import Array, LabelMap, Volume, millimetres
 UNLIKE_FACTOR = 1.5
 """A box this much larger or smaller than any in the training data is reported as unlike it."""
 
+PROBE_SIDE = 48
+"""Voxels, about, along a side of the patch by which rounding is measured."""
 
 Precision = Literal["auto", "single"]
 
@@ -44,6 +48,7 @@ def load_network(card: ModelCard, device: str) -> torch.nn.Module:
         NotFound: The weights are not beside the card.
         BadCard: The weights are not those that the card describes.
     """
+    keep_freed()
     network = card.load().to(device)
     return laid_out(network, device)
 
@@ -58,12 +63,14 @@ class Segmentation:
             was found.
         seconds: Wall time of each stage.
         warnings: What the person should know before trusting it.
+        maps: Of each voxel, if the segmenter was made to tell them; not cleaned.
     """
 
     label_map: LabelMap
     certainty: float
     seconds: Mapping[str, float]
     warnings: tuple[str, ...] = ()
+    maps: Maps = field(default_factory=Maps)
 
     @property
     def total_seconds(self) -> float:
@@ -90,10 +97,12 @@ class NetworkSegmenter:
         card: The model.
         device: Where to compute, e.g. "cpu" or "cuda:0".
         mirroring: Whether to average over mirror images; None as the card says.
-        precision: "auto": bfloat16 where the processor multiplies it in hardware; "single":
-            single precision everywhere, slower and the same on every machine.
+        precision: "auto": bfloat16 where the processor multiplies it in hardware and rounding
+            changes next to no label; "single": single precision everywhere, slower and the same
+            on every machine.
         previous: The first stage of a cascade.
         alone: Whether small patches, too, go through the network one at a time.
+        maps: What is told of each voxel beside its label.
         networks: Where the network comes from.
         network: The card's, wrapped by what it is asked for.
     """
@@ -104,6 +113,7 @@ class NetworkSegmenter:
     precision: Precision = "auto"
     previous: Segmenter | None = None
     alone: bool = False
+    maps: tuple[MapKind, ...] = ()
     networks: Networks = field(default=load_network, repr=False)
     network: torch.nn.Module = field(init=False, repr=False)
 
@@ -125,13 +135,14 @@ class NetworkSegmenter:
             WrongChannels: Another number of channels.
             UnsupportedVolume: NaN or infinite voxels.
             TooLarge: The volume does not fit into memory.
+            StorageFailed: Maps that were asked for do not fit on the disk.
         """
         check_channels(self.card, volume)
         with within_memory(volume, self.device):
             clock = Clock()
             seen = self.look(volume, progress)
             clock.lap("preprocessing")
-            labelling = Labelling(seen.turned, seen.box, self.card.labels)
+            labelling = Labelling(seen.turned, seen.box, self.card.labels, self.maps)
             for probabilities in self.probabilities(seen, progress):
                 labelling.fill(probabilities)
             clock.lap("network")
@@ -157,7 +168,7 @@ class NetworkSegmenter:
             progress = Part(progress, 1, 2, "stage")
         sparse = bool(seen.warnings) and number_of_patches(shape, size) > MANY_PATCHES
         blocks = logits_by_row(
-            _quick(self.network) if sparse else self.network,
+            _quick(self.network) if sparse else self._careful(seen.prepared.channels),
             seen.prepared.array,
             size,
             progress,
@@ -169,11 +180,25 @@ class NetworkSegmenter:
         wanted = [side.stop - side.start for side in seen.box]
         return (softmax(logits) for logits in linear_by_row(blocks, shape[0], wanted, slices))
 
+    def _careful(self, channels: int) -> torch.nn.Module:
+        """The network for one volume: in reduced precision where no label depends on it."""
+        if self.precision == "single":
+            return self.network
+        size = self.card.patch_size
+        pairs = zip(size, self.card.network.divisor, strict=True)
+        small = (min(side, max(PROBE_SIDE // d, 2) * d) for side, d in pairs)
+        error = rounding(_unmirrored(self.network), (channels, *small), self.device)
+        return Careful(self.network, error, importance(size))
+
 
 def _quick(network: torch.nn.Module) -> torch.nn.Module:
     """One network without mirror images, for very many patches of what nobody trained it for."""
-    plain = network.network if isinstance(network, Mirrored) else network
+    plain = _unmirrored(network)
     return plain.members[0] if isinstance(plain, Average) else plain
+
+
+def _unmirrored(network: torch.nn.Module) -> torch.nn.Module:
+    return network.network if isinstance(network, Mirrored) else network
 
 
 @dataclass(frozen=True)
@@ -205,9 +230,10 @@ def finished(
     label_map = label_map.reoriented(volume.orientation)
     # turning back may move the affine by rounding: the place is that of the question
     label_map = label_map.new(label_map.array, volume.affine)
+    maps = labelling.maps.placed_like(volume)
     clock.lap("postprocessing")
-    certainty = round(labelling.certainty, 4)
-    return Segmentation(label_map, certainty, clock.laps, (*warnings, *_nothing_found(label_map)))
+    certainty, warnings = round(labelling.certainty, 4), (*warnings, *_nothing_found(label_map))
+    return Segmentation(label_map, certainty, clock.laps, warnings, maps)
 
 
 def check_channels(card: ModelCard, volume: Volume) -> None:

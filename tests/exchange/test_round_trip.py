@@ -15,7 +15,7 @@ from scipy import ndimage
 from torch import nn
 
 from tests.conftest import affine_of
-from verisim import files, patches
+from verisim import files, precision
 from verisim.card import ModelCard, write_model
 from verisim.exchange.exporting import export_model
 from verisim.networks.unet import UNet
@@ -162,7 +162,7 @@ def test_both_programs_give_the_same_label_maps_up_to_ties(
         volume = files.read(tmp_path / "in" / f"{name}_0000.nii.gz")
         check_ties(f"{kind} {name}, as the processor has it", segmenter, volume, answer, ROUGH_TIE)
         with monkeypatch.context() as patched:
-            patched.setattr(patches, "has_bfloat16", lambda kind: False)
+            patched.setattr(precision, "has_bfloat16", lambda kind: False)
             check_ties(f"{kind} {name}, full precision", segmenter, volume, answer, TIE)
 
 

@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from verisim.errors import Conflict
 from verisim.files.atomic import replacing
 from verisim.networks.weights import weights_of
-from verisim.patches import reduced_precision
+from verisim.precision import reduced_precision
 from verisim.progress import SILENT, Progress
 from verisim.training.ahead import batches_ahead, workers_for
 from verisim.training.batches import Batch

@@ -11,9 +11,10 @@ from torch import nn
 
 from verisim.card import ModelCard
 from verisim.files.atomic import clear_unfinished, make_folder
+from verisim.memory import keep_freed
 from verisim.networks.averaged import Average
 from verisim.networks.weights import fill, weights_of
-from verisim.patches import laid_out
+from verisim.precision import laid_out
 from verisim.progress import SILENT, Progress
 from verisim.training.augmentation import Augmentation, seeded, slice_axis_of
 from verisim.training.batches import Batches
@@ -46,6 +47,7 @@ class Member:
 
     def train(self, folder: Path, progress: Progress = SILENT) -> Trained:
         """Train to the end of the schedule; a run found in the folder is continued."""
+        keep_freed()
         make_folder(folder)
         clear_unfinished(folder)
         return self.loop(folder).run(self.batches(), self.score, progress)
