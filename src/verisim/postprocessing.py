@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy import ndimage
 
+from verisim.maps import MapKind, MapMaking, Maps
 from verisim.volume import Array, LabelMap, Volume
 
 
@@ -19,15 +20,24 @@ class Labelling:
         like: Its voxels.
         box: The part of them that is filled.
         labels: Name to value.
+        maps: Those that are made beside it.
+
+    Raises:
+        StorageFailed: The disk has no room for the maps.
     """
 
     def __init__(
-        self, like: Volume, box: tuple[slice, slice, slice], labels: Mapping[str, int]
+        self,
+        like: Volume,
+        box: tuple[slice, slice, slice],
+        labels: Mapping[str, int],
+        maps: Collection[MapKind] = (),
     ) -> None:
         self._array = np.zeros(like.spatial_shape, np.min_scalar_type(len(labels)))
         self._affine = like.affine
         self._labels = labels
         self._open = self._array[box]
+        self._making = MapMaking(like, box, labels, maps)
         self._filled = 0
         self._voxels = 0
         self._certainty = 0.0
@@ -37,6 +47,7 @@ class Labelling:
         highest, winner = torch.from_numpy(probabilities).max(dim=0)
         rows = slice(self._filled, self._filled + winner.shape[0])
         self._open[rows] = winner.numpy()
+        self._making.fill(rows, probabilities)
         self._filled = rows.stop
         found = winner > 0
         self._voxels += int(found.sum())
@@ -46,6 +57,11 @@ class Labelling:
     def label_map(self) -> LabelMap:
         """All rows."""
         return LabelMap(self._array, self._affine, self._labels)
+
+    @property
+    def maps(self) -> Maps:
+        """Those that were asked for."""
+        return self._making.maps
 
     @property
     def certainty(self) -> float:

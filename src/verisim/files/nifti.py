@@ -21,6 +21,7 @@ from verisim.files.atomic import replacing
 from verisim.files.limits import HEADER, check_end, check_voxels
 from verisim.files.segments import whole_numbers
 from verisim.files.source import AGAIN, check_file, check_memory, naming, suffix_of, volume_shape
+from verisim.fractions import ONE, Fractions
 from verisim.volume import LabelMap, Volume, corners
 
 DEFLATE_LIMIT = 1032
@@ -60,11 +61,14 @@ def write(path: Path, volume: Volume) -> None:
         UnsupportedVolume: More than one channel.
         StorageFailed: The disk refused.
     """
-    array = storable(volume)
+    scaled = isinstance(volume, Fractions)
+    array = volume.array if scaled else storable(volume)
     image = nibabel.Nifti1Image(array, volume.affine, dtype=array.dtype)
     image.set_sform(volume.affine, code=1)
     image.set_qform(volume.affine, code=1)
     image.header.set_xyzt_units("mm")
+    if scaled:
+        image.header.set_slope_inter(1 / ONE, 0)
     with replacing(path) as temporary:
         image.to_filename(temporary)
 
@@ -83,6 +87,8 @@ def storable(volume: Volume) -> npt.NDArray[Any]:
     array = volume.array.reshape(volume.spatial_shape)
     if isinstance(volume, LabelMap):
         return whole_numbers(array)
+    if isinstance(volume, Fractions):
+        return volume.values
     if array.dtype.kind == "b":
         return array.astype(np.uint8)
     if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
