@@ -12,6 +12,7 @@ import numpy as np
 from verisim.card import ModelCard
 from verisim.errors import BadCard
 from verisim.installed import find_card
+from verisim.maps import MapKind
 from verisim.memory import within_memory
 from verisim.postprocessing import Labelling
 from verisim.progress import SILENT, Part, Progress
@@ -41,10 +42,12 @@ class EnsembleSegmenter:
     Args:
         card: Names the models; its labels are theirs.
         members: One segmenter each.
+        maps: What is told of each voxel beside its label, from the mean.
     """
 
     card: ModelCard
     members: tuple[NetworkSegmenter, ...]
+    maps: tuple[MapKind, ...] = ()
 
     def __call__(self, volume: Volume, progress: Progress = SILENT) -> Segmentation:
         """Segment one volume; see `NetworkSegmenter`."""
@@ -80,7 +83,7 @@ class EnsembleSegmenter:
 
     def _labelling(self, total: Array, turned: Volume) -> Labelling:
         x, y, z = (slice(0, n) for n in turned.spatial_shape)
-        labelling = Labelling(turned, (x, y, z), self.card.labels)
+        labelling = Labelling(turned, (x, y, z), self.card.labels, self.maps)
         for row in range(0, turned.spatial_shape[0], ROWS_AT_ONCE):
             labelling.fill(total[:, row : row + ROWS_AT_ONCE].astype(np.float32))
         return labelling
@@ -94,6 +97,7 @@ def segmenter_of(
     precision: Precision = "auto",
     sparing: Sparing = AS_ASKED,
     networks: Networks = load_network,
+    maps: tuple[MapKind, ...] = (),
 ) -> Segmenter:
     """The segmenter that a card asks for: its own networks, a cascade, or several models.
 
@@ -105,6 +109,7 @@ def segmenter_of(
         precision: See `NetworkSegmenter`.
         sparing: How memory is spared.
         networks: Where the networks come from.
+        maps: What is told of each voxel beside its label.
 
     Raises:
         NotFound: A model that the card names is not installed.
@@ -116,8 +121,9 @@ def segmenter_of(
 
     def stage(one: ModelCard, previous: Segmenter | None = None) -> NetworkSegmenter:
         spared = sparing.card(one)
+        told = maps if one is card else ()  # of a first stage or a member only the labels matter
         return NetworkSegmenter(
-            spared, device, mirroring, precision, previous, sparing.alone, networks
+            spared, device, mirroring, precision, previous, sparing.alone, told, networks
         )
 
     def single(one: ModelCard) -> NetworkSegmenter:
@@ -129,7 +135,7 @@ def segmenter_of(
         return single(card)
     members = tuple(single(named(name)) for name in card.ensemble)
     _check_fit(card, members)
-    return EnsembleSegmenter(card, members)
+    return EnsembleSegmenter(card, members, maps)
 
 
 def _first_stage(card: ModelCard, first: ModelCard) -> ModelCard:
