@@ -48,12 +48,14 @@ def test_every_command_of_the_documentation_runs(command: str, a_checkout: Path)
 
 
 def test_the_python_of_the_segment_page_runs(a_checkout: Path) -> None:
-    (program,) = blocks(ROOT / "docs" / "segment.md", "python")
-    words = [sys.executable, "-c", program]
-    done = subprocess.run(words, cwd=a_checkout, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "anterior" in done.stdout
-    assert (a_checkout / "python.seg.nrrd").is_file()
+    programs = blocks(ROOT / "docs" / "segment.md", "python")
+    for program in programs:
+        words = [sys.executable, "-c", program]
+        done = subprocess.run(words, cwd=a_checkout, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "anterior" in done.stdout
+    written = {path.name for path in a_checkout.glob("python*")}
+    assert written == {"python.seg.nrrd", "python-uncertainty.nii.gz"}
 
 
 def test_the_targets_that_the_readme_names_exist() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,78 @@ def test_a_picture_is_a_png(folder: Path, tmp_path: Path) -> None:
     wish = Wish(tmp_path / "x.nrrd", picture=tmp_path / "x.jpg")
     with pytest.raises(BadInput, match=r"x\.jpg has no known format"):
         plan_questions([folder / "a.nii.gz"], wish, 1)
+
+
+def maps_of(folder: Path, wish: Wish) -> dict[str, list[str]]:
+    """Where the maps of each case go, below the folder."""
+    with_labels = replace(wish, labels=("anterior", "posterior"))
+    questions = plan_questions([folder], with_labels, 1)
+    return {
+        q.case: [str(p.relative_to(wish.output.parent)) for p in q.maps.paths] for q in questions
+    }
+
+
+@pytest.mark.parametrize(
+    ("suffix", "expected"), [(".nii.gz", ".nii.gz"), (".seg.nrrd", ".nrrd"), (".nii", ".nii")]
+)
+def test_maps_of_several_cases_go_into_folders(
+    folder: Path, tmp_path: Path, suffix: str, expected: str
+) -> None:
+    out = tmp_path / "out"
+    wish = Wish(out, suffix, probability=tmp_path / "p", uncertainty=tmp_path / "u")
+    assert maps_of(folder, wish) == {
+        case: [
+            f"p/{case}-anterior{expected}",
+            f"p/{case}-posterior{expected}",
+            f"u/{case}{expected}",
+        ]
+        for case in ("a", "b", "c")
+    }
+
+
+def test_maps_of_one_case_go_into_files_or_into_a_folder_that_exists(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "maps").mkdir()
+    wish = Wish(tmp_path / "x.nrrd", probability=tmp_path / "p.nii", uncertainty=tmp_path / "maps")
+    assert maps_of(folder / "a.nii.gz", wish) == {
+        "a": ["p-anterior.nii", "p-posterior.nii", "maps/a.nii.gz"]
+    }
+
+
+@pytest.mark.parametrize("kind", ["probability", "uncertainty"])
+@pytest.mark.parametrize("name", ["p.seg.nrrd", "p.dcm", "p.png", "p"])
+def test_a_map_has_a_format_that_holds_it(
+    folder: Path, tmp_path: Path, kind: str, name: str
+) -> None:
+    wish = replace(Wish(tmp_path / "x.nrrd"), **{kind: tmp_path / name})
+    with pytest.raises(BadInput, match=r"has no format that holds intensities"):
+        maps_of(folder / "a.nii.gz", wish)
+
+
+@pytest.mark.parametrize("kind", ["probability", "uncertainty"])
+def test_maps_of_several_cases_are_not_one_file(folder: Path, tmp_path: Path, kind: str) -> None:
+    wish = replace(Wish(tmp_path / "out"), **{kind: tmp_path / "p.nii.gz"})
+    with pytest.raises(BadInput, match="is the name of a file"):
+        maps_of(folder, wish)
+
+
+def test_no_result_replaces_another_or_an_input(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"Two results would be written to .*a\.nii\.gz"):
+        maps_of(folder, Wish(tmp_path / "out", uncertainty=tmp_path / "out"))
+    with pytest.raises(BadInput, match="would replace an input"):
+        maps_of(folder, Wish(tmp_path / "out", uncertainty=folder))
+    files.write(folder / "a-anterior.nii.gz", files.read(folder / "a.nii.gz"))
+    with pytest.raises(BadInput, match="would replace an input"):
+        maps_of(folder, Wish(tmp_path / "out", probability=folder))
+
+
+def test_maps_that_would_have_one_name_are_refused(tmp_path: Path, a_volume: Volume) -> None:
+    for case in ("liver", "liver-left"):
+        files.write(tmp_path / f"{case}.nii", a_volume)
+    wish = Wish(tmp_path / "out", probability=tmp_path / "p", labels=("left-lobe", "lobe"))
+    with pytest.raises(BadInput, match=r"Two results would be written to .*liver-left-lobe"):
+        plan_questions([tmp_path], wish, 1)
 
 
 def test_a_place_is_checked_without_touching_it(tmp_path: Path) -> None:

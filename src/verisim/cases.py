@@ -10,6 +10,7 @@ from pathlib import Path
 from verisim.errors import Cancelled, StorageFailed, VerisimError, heard_warnings
 from verisim.files import write
 from verisim.files.atomic import make_folder
+from verisim.map_files import MapFiles
 from verisim.overlay import draw
 from verisim.progress import SILENT, Progress
 from verisim.questions import Question
@@ -42,6 +43,7 @@ class Answer:
         stages: Wall time of each stage.
         warnings: What the person should know before trusting it.
         error: Why there is no label map.
+        maps: Those that were written beside it.
     """
 
     case: str
@@ -52,6 +54,7 @@ class Answer:
     stages: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     error: Refusal | None = None
+    maps: MapFiles = field(default_factory=MapFiles)
 
 
 def segment_cases(
@@ -107,12 +110,13 @@ def _answer(segmenter: Segmenter, question: Question, progress: Progress) -> Ans
     segmentation = segmenter(volume, progress)
     segmented = time.perf_counter()
     colors = segmenter.card.colors
-    make_folder(question.output.parent)
+    for path in question.results:
+        make_folder(path.parent)
+    question.maps.write(segmentation.maps)
     reference = question.images[0] if question.images[0].is_dir() else None
     write(question.output, segmentation.label_map, colors, reference, question.series)
     written = time.perf_counter()
     if question.picture is not None:
-        make_folder(question.picture.parent)
         draw(question.picture, volume, segmentation.label_map, colors)
     around = {"reading": read - started, "writing": written - segmented}
     return Answer(
@@ -123,4 +127,5 @@ def _answer(segmenter: Segmenter, question: Question, progress: Progress) -> Ans
         seconds=round(written - started, 3),
         stages={k: round(v, 4) for k, v in {**around, **segmentation.seconds}.items()},
         warnings=(*heard, *segmentation.warnings),
+        maps=question.maps,
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from verisim.dataset import Case
 from verisim.errors import BadInput, NotFound, StorageFailed, WrongChannels
 from verisim.files import IMAGE_SUFFIXES, read, stem, suffix_of
 from verisim.files.source import DICOM, LABEL_MAP_SUFFIXES
+from verisim.map_files import MAP_SUFFIXES, MapFiles, map_files, map_suffix
 from verisim.volume import Volume
 
 PICTURE = ".png"
@@ -27,6 +28,7 @@ class Question:
         output: Label map to write.
         series: SeriesInstanceUID, when the folder holds several.
         picture: Drawing to write.
+        maps: To write beside the label map.
     """
 
     case: str
@@ -34,6 +36,12 @@ class Question:
     output: Path
     series: str | None = None
     picture: Path | None = None
+    maps: MapFiles = field(default_factory=MapFiles)
+
+    @property
+    def results(self) -> tuple[Path, ...]:
+        """All files to write."""
+        return (self.output, *((self.picture,) if self.picture else ()), *self.maps.paths)
 
     def volume(self) -> Volume:
         """Read the channels onto the grid of the first."""
@@ -51,12 +59,27 @@ class Wish:
         suffix: Format of the label maps in a folder.
         series: SeriesInstanceUID, when a DICOM folder holds several.
         picture: A .png for one case, a folder for a folder of cases.
+        probability: A file for one case, which becomes one for each label, or a folder.
+        uncertainty: A file for one case, or a folder.
+        labels: Of the model.
     """
 
     output: Path
     suffix: str = ".nii.gz"
     series: str | None = None
     picture: Path | None = None
+    probability: Path | None = None
+    uncertainty: Path | None = None
+    labels: tuple[str, ...] = ()
+
+    def maps(self, case: str, in_folders: bool = False) -> MapFiles:
+        """The maps of a case; in folders if they are, or if there are several cases."""
+        name = f"{case}{map_suffix(self.suffix)}"
+        probability, uncertainty = (
+            place / name if place and (in_folders or place.is_dir()) else place
+            for place in (self.probability, self.uncertainty)
+        )
+        return map_files(probability, uncertainty, self.labels)
 
 
 def plan_questions(inputs: Sequence[Path], wish: Wish, channels: int) -> tuple[Question, ...]:
@@ -70,8 +93,8 @@ def plan_questions(inputs: Sequence[Path], wish: Wish, channels: int) -> tuple[Q
     Raises:
         NotFound: An input does not exist.
         WrongChannels: Several files, but not one for each channel.
-        BadInput: The output's format is not known, or it would replace an input.
-        StorageFailed: The output's place cannot be written to.
+        BadInput: A result's format is not known, or it would replace an input or another one.
+        StorageFailed: A result's place cannot be written to.
     """
     for path in inputs:
         if not path.exists():
@@ -114,11 +137,11 @@ def _of_one(images: tuple[Path, ...], wish: Wish, channels: int) -> Question:
     case = first.resolve().name if first.is_dir() else stem(first)
     in_folder = wish.output.is_dir()  # as with cp, an existing folder receives the file
     output = wish.output / f"{case}{wish.suffix}" if in_folder else wish.output
-    return Question(case, images, output, wish.series, wish.picture)
+    return Question(case, images, output, wish.series, wish.picture, wish.maps(case))
 
 
 def _of_many(case: str, images: tuple[Path, ...], wish: Wish) -> Question:
-    for place in (wish.output, wish.picture):
+    for place in (wish.output, wish.picture, wish.probability, wish.uncertainty):
         if (
             place is not None
             and suffix_of(place) in (*LABEL_MAP_SUFFIXES, PICTURE)
@@ -129,7 +152,8 @@ def _of_many(case: str, images: tuple[Path, ...], wish: Wish) -> Question:
                 "Name a folder for them.",
             )
     picture = wish.picture / f"{case}{PICTURE}" if wish.picture else None
-    return Question(case, images, wish.output / f"{case}{wish.suffix}", wish.series, picture)
+    output, maps = wish.output / f"{case}{wish.suffix}", wish.maps(case, in_folders=True)
+    return Question(case, images, output, wish.series, picture, maps)
 
 
 def _cases_in(folder: Path, channels: int) -> dict[str, tuple[Path, ...]]:
@@ -163,15 +187,21 @@ def _grouped(images: Sequence[Path], channels: int) -> dict[str, tuple[Path, ...
 
 def _check(questions: Sequence[Question]) -> None:
     inputs = {path.resolve() for question in questions for path in question.images}
+    taken: set[Path] = set()
     for question in questions:
         _check_format(question)
-        if question.output.resolve() in inputs:
-            raise BadInput(
-                f"The output {question.output} would replace an input.", "Choose another name."
-            )
-        check_place(question.output)
-        if question.picture is not None:
-            check_place(question.picture)
+        for path in question.results:
+            place = path.resolve()
+            if place in inputs:
+                raise BadInput(
+                    f"The output {path} would replace an input.", "Choose another name."
+                )
+            if place in taken:
+                raise BadInput(
+                    f"Two results would be written to {path}.", "Choose another name or folder."
+                )
+            taken.add(place)
+            check_place(path)
 
 
 def _check_format(question: Question) -> None:
@@ -183,6 +213,12 @@ def _check_format(question: Question) -> None:
         )
     if picture is not None and suffix_of(picture) != PICTURE:
         raise BadInput(f"The picture {picture} has no known format.", "Let it end in .png.")
+    for path in question.maps.paths:
+        if suffix_of(path) not in MAP_SUFFIXES:
+            raise BadInput(
+                f"The map {path} has no format that holds intensities.",
+                f"Let it end in {', '.join(MAP_SUFFIXES)}.",
+            )
     if suffix_of(output) == DICOM and not question.images[0].is_dir():
         raise BadInput(
             f"{output} would be a DICOM SEG, which refers to the DICOM series of its input.",

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import nibabel
+import numpy as np
 import pydicom
 import pytest
 
@@ -195,6 +196,54 @@ def test_a_picture_is_drawn_when_asked(
     label, picture = output / "label.nii.gz", output / "overlay.png"
     assert verisim("segment", a_case, "-o", label, *TINY, models, "--picture", picture).code == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_maps_are_written_when_asked_and_the_label_map_is_the_same(
+    verisim: Command, models: Path, a_case: Path, output: Path
+) -> None:
+    plain, label = output / "plain.nii.gz", output / "label.nii.gz"
+    assert verisim("segment", a_case, "-o", plain, *TINY, models).code == 0
+    wish = ("--probability", output / "new" / "p.nrrd", "--uncertainty", output / "u.nii.gz")
+    run = verisim("segment", a_case, "-o", label, *TINY, models, *wish, "--json")
+    assert run.code == 0
+    (case,) = run.facts["cases"]
+    named = {name: Path(path) for name, path in case["maps"]["probability"].items()}
+    assert {name: path.name for name, path in named.items()} == {
+        name: f"p-{name}.nrrd" for name in LABELS
+    }
+    assert Path(case["maps"]["uncertainty"]) == output / "u.nii.gz"
+    label_map = files.read_label_map(label, LABELS)
+    assert (label_map.array == files.read_label_map(plain, LABELS).array).all()
+    labels = np.stack([files.read(named[name]).array for name in LABELS])
+    classes = np.concatenate([1 - labels.sum(axis=0, keepdims=True), labels])
+    assert (classes.argmax(axis=0) == label_map.array).mean() > 0.99
+    for path in (*named.values(), output / "u.nii.gz"):
+        assert files.read(path).shares_grid(files.read(a_case))
+
+
+def test_maps_of_several_cases_get_a_folder(
+    verisim: Command, models: Path, three_cases: Path, output: Path
+) -> None:
+    (three_cases / "case_2.nii.gz").unlink()
+    wish = ("--probability", output / "p", "--uncertainty", output / "u")
+    run = verisim("segment", three_cases, "-o", output / "labels", *TINY, models, *wish)
+    assert run.code == 0
+    assert set(listing(output / "u")) == {"case_1.nii.gz", "case_3.nii.gz"}
+    assert set(listing(output / "p")) == {
+        f"case_{k}-{name}.nii.gz" for k in (1, 3) for name in LABELS
+    }
+    assert f"case_3: wrote {output / 'p' / 'case_3-posterior.nii.gz'}" in run.out
+
+
+@pytest.mark.parametrize("option", ["--probability", "--uncertainty"])
+def test_a_map_of_unknown_format_is_refused_before_work_begins(
+    verisim: Command, models: Path, a_case: Path, output: Path, option: str
+) -> None:
+    wish = (option, output / "new" / "map.seg.nrrd")
+    run = verisim("segment", a_case, "-o", output / "label.nii.gz", *TINY, models, *wish, "--json")
+    assert run.code == 2
+    assert run.facts["error"]["code"] == "bad_input"
+    assert listing(output) == {}
 
 
 def test_several_files_are_the_channels_of_one_case(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,6 +50,19 @@ def segment(
             help="Also draw the result on the volume, as a .png; for a folder of cases a folder."
         ),
     ] = None,
+    probability: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write the probability of each label: to the file FILE-LABEL.nii.gz for "
+            "FILE.nii.gz; for a folder of cases a folder."
+        ),
+    ] = None,
+    uncertainty: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write how uncertain each voxel is, 0 to 1; for a folder of cases a folder."
+        ),
+    ] = None,
     skip_existing: Annotated[
         bool, typer.Option(help="In a folder of cases, keep label maps that exist already.")
     ] = False,
@@ -71,10 +85,16 @@ def segment(
 
     terminal = Terminal(as_json)
     card = find_card(model, SHIPPED_MODELS, models)
-    wish = Wish(output, suffix, series or None, picture)
+    labels = tuple(card.labels)
+    wish = Wish(output, suffix, series or None, picture, probability, uncertainty, labels)
     questions = plan_questions(inputs, wish, len(card.channels))
     segmenter = segmenter_of(
-        card, choose(device), mirror, (SHIPPED_MODELS, models), precision.value
+        card,
+        choose(device),
+        mirror,
+        (SHIPPED_MODELS, models),
+        precision.value,
+        maps=questions[0].maps.kinds,
     )
     try:
         with warnings.catch_warnings(), terminal.progress("segment") as progress:
@@ -87,13 +107,18 @@ def segment(
         for warning in (*answer.warnings, *_reason(answer)):
             terminal.note(f"{answer.case}: {warning}")
     facts = {"model": card.title, "cases": answers}
-    terminal.answer(facts, _table(answers), *(_line(answer) for answer in answers))
+    lines = (line for answer in answers for line in (_line(answer), *_map_lines(answer)))
+    terminal.answer(facts, _table(answers), *lines)
     if any(answer.error for answer in answers):
         raise typer.Exit(2)
 
 
 def _reason(answer: Answer) -> tuple[str, ...]:
     return (f"{answer.error.message} {answer.error.remedy}",) if answer.error else ()
+
+
+def _map_lines(answer: Answer) -> Iterator[str]:
+    return (f"{answer.case}: wrote {path}" for path in answer.maps.paths)
 
 
 def _table(answers: tuple[Answer, ...]) -> Table:
