@@ -81,6 +81,25 @@ def test_several_results_are_listed_and_fetched_by_name_or_in_parts(worker: Work
     assert (part.status_code, part.content) == (206, report.content[2:10])
 
 
+def test_maps_are_served_and_lie_on_the_volume(worker: Worker, tmp_path: Path) -> None:
+    outputs = ["label", "probability", "uncertainty"]
+    told = worker.ended(worker.handed_in({"image": "case_1"}, outputs=outputs))
+    listed = {one["name"]: one for one in told["files"]}
+    maps = told["answer"]["maps"]
+    names = [*maps["probability"].values(), maps["uncertainty"]]
+    assert set(listed) == {"label.nrrd", *names}
+    for name, one in listed.items():
+        (tmp_path / name).write_bytes(worker.ask("GET", one["url"]).content)
+        assert (tmp_path / name).stat().st_size == one["bytes"]
+        assert files.read(tmp_path / name).shares_grid(an_image(1))
+    labels = np.stack([files.read(tmp_path / name).array for name in names[:-1]])
+    classes = np.concatenate([1 - labels.sum(axis=0, keepdims=True), labels])
+    same = classes.argmax(axis=0) == files.read_label_map(tmp_path / "label.nrrd").array
+    assert same.mean() > 0.99
+    unsure = files.read(tmp_path / names[-1]).array
+    assert 0 <= unsure.min() < unsure.max() <= 1
+
+
 def test_names_of_results_never_leave_their_folder(worker: Worker) -> None:
     job = worker.handed_in({"image": "case_1"})
     worker.ended(job)

@@ -70,6 +70,28 @@ def test_a_model_of_the_server_is_sent_once_and_answers_the_same(
     cluster.close()
 
 
+def test_maps_come_back_from_a_worker_as_they_are_made_here(one: Machines, tmp_path: Path) -> None:
+    a_tiny_model(tmp_path)
+    kind, cluster = Segmenting((tmp_path,)), Cluster(one.address)
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    here, there = (
+        a_task(tmp_path / name, outputs=["probability", "uncertainty"])
+        for name in ("here", "there")
+    )
+    assert cluster.run(kind, there, Heard())["maps"] == Here().run(kind, here, Heard())["maps"]
+    cluster.close()
+    names = {path.name for path in here.results.iterdir()}
+    assert names == {path.name for path in there.results.iterdir()}
+    assert {name.partition("-")[0] for name in names - {"label.nrrd"}} == {
+        "probability",
+        "uncertainty.nrrd",
+    }
+    for name in names:
+        found, true = (files.read(one.results / name).array for one in (there, here))
+        np.testing.assert_allclose(found, true, atol=1e-3)  # it may compute with other threads
+
+
 def test_a_model_that_the_server_has_not_is_refused(one: Machines, tmp_path: Path) -> None:
     cluster = Cluster(one.address)
     with pytest.raises(NotFound, match="nonsense"):

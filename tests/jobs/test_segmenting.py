@@ -18,6 +18,7 @@ from verisim.ensembles import segmenter_of
 from verisim.errors import BadInput, Cancelled, NotFound
 from verisim.jobs.kind import Task
 from verisim.jobs.segmenting import Segmenting
+from verisim.maps import MAP_KINDS
 
 
 @dataclass
@@ -74,6 +75,60 @@ def test_the_report_is_the_answer(kind: Segmenting, tmp_path: Path) -> None:
     answer = kind.run(task, Heard())
     assert {path.name for path in task.results.iterdir()} == {"label.nrrd", "report.json"}
     assert json.loads((task.results / "report.json").read_text()) == json.loads(json.dumps(answer))
+
+
+@pytest.mark.parametrize(
+    ("extension", "suffix"),
+    [(".nrrd", ".nrrd"), (".nii.gz", ".nii.gz"), (".nii", ".nii"), (".seg.nrrd", ".nrrd")],
+)
+def test_it_leaves_the_segmenters_own_maps(
+    kind: Segmenting, tmp_path: Path, extension: str, suffix: str
+) -> None:
+    outputs = ["label", "report", "probability", "uncertainty"]
+    task = a_task(tmp_path, outputs=outputs, result_extension=extension)
+    heard = Heard()
+    answer = kind.run(task, heard)
+    volume, card = files.read(task.inputs / "volume.nii.gz"), a_tiny_model(tmp_path / "models")
+    maps = segmenter_of(card, maps=MAP_KINDS)(volume).maps
+    assert answer["maps"] == {
+        "probability": {name: f"probability-{name}{suffix}" for name in card.labels},
+        "uncertainty": f"uncertainty{suffix}",
+    }
+    named = answer["maps"]["probability"]
+    left = {path.name for path in task.results.iterdir()}
+    told = {*named.values(), f"uncertainty{suffix}"}
+    assert left == {f"label{extension}", "report.json", *told}
+    for name, one in maps.probability.items():
+        found = files.read(task.results / named[name])
+        np.testing.assert_allclose(found.array, one.values, atol=1e-6)
+        assert found.shares_grid(volume)
+    assert maps.uncertainty is not None
+    found = files.read(task.results / f"uncertainty{suffix}")
+    np.testing.assert_allclose(found.array, maps.uncertainty.values, atol=1e-6)
+    assert heard.shares == sorted(heard.shares)
+
+
+@pytest.mark.parametrize("wanted", ["probability", "uncertainty"])
+def test_one_kind_of_map_is_left_when_one_is_asked_for(
+    kind: Segmenting, tmp_path: Path, wanted: str
+) -> None:
+    task = a_task(tmp_path, outputs=[wanted])
+    answer = kind.run(task, Heard())
+    left = {path.name.partition("-")[0].removesuffix(".nrrd") for path in task.results.iterdir()}
+    assert left == {"label", wanted}
+    assert [name for name, told in answer["maps"].items() if told] == [wanted]
+
+
+def test_it_stops_between_two_maps(kind: Segmenting, tmp_path: Path) -> None:
+    class AtMaps(Heard):
+        def advance(self, done: int, total: int, message: str = "") -> None:
+            if message == "writing uncertainty.nrrd":
+                raise Cancelled("It was stopped.", "Ask again.")
+
+    task = a_task(tmp_path, outputs=["probability", "uncertainty"])
+    with pytest.raises(Cancelled):
+        kind.run(task, AtMaps())
+    assert not (task.results / "uncertainty.nrrd").exists()
 
 
 def test_progress_never_falls_and_ends_near_the_end(kind: Segmenting, tmp_path: Path) -> None:

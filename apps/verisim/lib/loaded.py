@@ -13,6 +13,7 @@ import torch
 from lib.models import Models
 from verisim.card import ModelCard
 from verisim.ensembles import segmenter_of
+from verisim.maps import MapKind
 from verisim.memory import free_bytes, needed_bytes, release
 from verisim.networks.unet import UNet
 from verisim.rescue import AS_ASKED, Sparing
@@ -70,6 +71,7 @@ class LoadedModels:
         device: str,
         mirroring: bool | None = None,
         sparing: Sparing = AS_ASKED,
+        maps: tuple[MapKind, ...] = (),
     ) -> Segmenter:
         """The model on the device, loaded at its first use.
 
@@ -80,6 +82,7 @@ class LoadedModels:
             device: Where to compute.
             mirroring: Whether to average over mirror images; None as the cards say.
             sparing: How memory is spared.
+            maps: What is told of each voxel beside its label.
 
         Raises:
             NotFound: A model that the card names is not there.
@@ -93,7 +96,9 @@ class LoadedModels:
             return used[-1]
 
         folders = self._models.folders
-        made = segmenter_of(card, device, mirroring, folders, sparing=sparing, networks=shared)
+        made = segmenter_of(
+            card, device, mirroring, folders, sparing=sparing, networks=shared, maps=maps
+        )
         self._keep((card.name, device), _Loaded(parts, tuple(used)))
         return made
 

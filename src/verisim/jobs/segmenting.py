@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,8 @@ from verisim.ensembles import segmenter_of
 from verisim.errors import NotFound
 from verisim.installed import SHIPPED_MODELS, find_card, parts_of
 from verisim.jobs.kind import Task
+from verisim.map_files import MapFiles, map_files, map_suffix
+from verisim.maps import MAP_KINDS, MapKind
 from verisim.memory import hand_back
 from verisim.progress import SILENT, Progress, Share
 from verisim.rescue import AS_ASKED, Attempt, Rescued, Sparing, segment_within
@@ -28,8 +30,8 @@ from verisim.volume import Volume
 Extension = Literal[".nrrd", ".nii.gz", ".nii", ".seg.nrrd", ".dcm"]
 """Formats of a label map."""
 
-Output = Literal["label", "report"]
-"""What a segmentation may leave: the label map, and the answer as a file of its own."""
+Output = Literal["label", "report", "probability", "uncertainty"]
+"""What a segmentation may leave: the label map, the answer as a file of its own, and maps."""
 
 READ, SEGMENTED = 2, 98
 """Percent when the volume is read, and when its label map is ready to be written: of a job that is
@@ -45,7 +47,7 @@ class SegmentRequest(BaseModel, frozen=True, extra="forbid"):
         mirror: Whether to average over mirror images; None as the model's card says.
         result_extension: Format of the label map.
         series: SeriesInstanceUID, of several in the uploaded files; empty for the only one.
-        outputs: Files to leave.
+        outputs: Files to leave; the label map is always left.
     """
 
     model: str = Field(min_length=1, max_length=200)
@@ -53,7 +55,15 @@ class SegmentRequest(BaseModel, frozen=True, extra="forbid"):
     mirror: bool | None = None
     result_extension: Extension = ".nrrd"
     series: str = Field("", max_length=64, pattern=r"^[0-9.]*$")
-    outputs: tuple[Output, ...] = Field(("label",), min_length=1, max_length=2)
+    outputs: tuple[Output, ...] = Field(("label",), min_length=1, max_length=4)
+
+    def maps(self, folder: Path, labels: Iterable[str]) -> MapFiles:
+        """Where the maps go that are asked for, in the label map's format if that holds them."""
+        suffix = map_suffix(self.result_extension)
+        probability, uncertainty = (
+            folder / f"{kind}{suffix}" if kind in self.outputs else None for kind in MAP_KINDS
+        )
+        return map_files(probability, uncertainty, labels)
 
 
 class Networks(Protocol):
@@ -65,8 +75,9 @@ class Networks(Protocol):
         device: str,
         mirroring: bool | None = None,
         sparing: Sparing = AS_ASKED,
+        maps: tuple[MapKind, ...] = (),
     ) -> Segmenter:
-        """The model on the device."""
+        """The model on the device, made to tell some maps."""
 
     def make_room(self, device: str, but: str) -> str | None:
         """Let another model than `but` leave the device; its name, or None if there is none."""
@@ -88,9 +99,10 @@ class Unshared:
         device: str,
         mirroring: bool | None = None,
         sparing: Sparing = AS_ASKED,
+        maps: tuple[MapKind, ...] = (),
     ) -> Segmenter:
-        """The model on the device."""
-        return segmenter_of(card, device, mirroring, self.folders, sparing=sparing)
+        """The model on the device, made to tell some maps."""
+        return segmenter_of(card, device, mirroring, self.folders, sparing=sparing, maps=maps)
 
     def make_room(self, device: str, but: str) -> str | None:
         """No other model is there that could leave."""
@@ -101,8 +113,8 @@ class Unshared:
 class Segmenting:
     """Segments the volume among the inputs: one file, or the files of one DICOM series.
 
-    It leaves `label` with the suffix that was asked for, and `report.json` if asked for, and
-    answers as `/infer` does.
+    It leaves `label` with the suffix that was asked for, and if asked for `report.json`,
+    `probability-LABEL` of each label and `uncertainty`, and answers as `/infer` does.
 
     Args:
         folders: Of the models; workers on other machines need the same.
@@ -143,17 +155,21 @@ class Segmenting:
         read = time.perf_counter()
         networks = self.networks or Unshared(self.folders)
         during = Share(progress, READ, SEGMENTED)
-        rescued = rescued_by(networks, parts, volume, task.device, wish, during)
+        maps = asked.maps(task.results, card.labels)
+        rescued = rescued_by(networks, parts, volume, task.device, wish, during, maps.kinds)
         progress.advance(SEGMENTED, 100, "writing")
         segmented = time.perf_counter()
         reference = source if asked.result_extension == ".dcm" else None
         path = task.results / f"label{asked.result_extension}"
         label_map = rescued.segmentation.label_map
         files.write(path, label_map, card.colors, reference, asked.series or None)
+        for map_path, one in maps.of(rescued.segmentation.maps):
+            progress.advance(SEGMENTED, 100, f"writing {map_path.name}")
+            files.write(map_path, one)
         writing = time.perf_counter() - segmented
         seconds = {"reading": read - start, **rescued.segmentation.seconds, "writing": writing}
         mirrored = mirroring.by_default(parts) if wish is None else wish
-        told = answer(card, rescued, seconds, mirrored)
+        told = {**answer(card, rescued, seconds, mirrored), **_named(maps)}
         if "report" in asked.outputs:
             (task.results / "report.json").write_text(json.dumps(told, indent=2))
         return told
@@ -166,6 +182,7 @@ def rescued_by(
     device: str,
     wish: bool | None = None,
     progress: Progress = SILENT,
+    maps: tuple[MapKind, ...] = (),
 ) -> Rescued:
     """Segment one volume, with less memory where there is not enough.
 
@@ -176,6 +193,7 @@ def rescued_by(
         device: Where it is asked for.
         wish: Whether to average over mirror images; None as the cards say.
         progress: Hears of every patch; may cancel between two.
+        maps: What is told of each voxel beside its label.
 
     Raises:
         VerisimError: It cannot be answered; the class says why.
@@ -183,7 +201,7 @@ def rescued_by(
     card = parts[0]
 
     def made(attempt: Attempt) -> Segmenter:
-        return networks.segmenter(card, attempt.device, wish, attempt.sparing)
+        return networks.segmenter(card, attempt.device, wish, attempt.sparing, maps)
 
     answering = [part for part in parts if not part.ensemble]
     make_room = partial(networks.make_room, but=card.name)
@@ -191,6 +209,13 @@ def rescued_by(
         return segment_within(made, answering, volume, device, progress, make_room)
     finally:
         hand_back(device)
+
+
+def _named(maps: MapFiles) -> dict[str, Any]:
+    """For the answer: which file holds the map of which label, since names are made safe."""
+    named = {label: path.name for label, path in maps.probability.items()}
+    found = {"probability": named, "uncertainty": maps.uncertainty and maps.uncertainty.name}
+    return {"maps": found} if maps.paths else {}
 
 
 def volume_in(folder: Path) -> Path:

@@ -20,8 +20,11 @@ Params = Annotated[
     str,
     Form(
         description="JSON: model, and if you like device, mirror, result_extension, series, "
-        "outputs (label, report).",
-        examples=['{"model": "hippocampus-unet", "result_extension": ".nii.gz"}'],
+        "outputs (label, report, probability, uncertainty).",
+        examples=[
+            '{"model": "hippocampus-unet", "result_extension": ".nii.gz"}',
+            '{"model": "hippocampus-unet", "outputs": ["label", "probability", "uncertainty"]}',
+        ],
     ),
 ]
 Uploads = Annotated[

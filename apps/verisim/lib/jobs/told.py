@@ -67,6 +67,11 @@ class Files(BaseModel):
                         "url": f"/jobs/{ID}/result/label.nrrd",
                     },
                     {
+                        "name": "probability-anterior.nrrd",
+                        "bytes": 162044,
+                        "url": f"/jobs/{ID}/result/probability-anterior.nrrd",
+                    },
+                    {
                         "name": "report.json",
                         "bytes": 1204,
                         "url": f"/jobs/{ID}/result/report.json",
