@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -61,6 +62,13 @@ def told(maps: Maps) -> Fractions:
     """The uncertainty, which was asked for."""
     assert maps.uncertainty is not None
     return maps.uncertainty
+
+
+def behind(array: Array) -> object:
+    """What the memory of an array belongs to, if not to itself."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array.base
 
 
 def asked(card: ModelCard, volume: Volume) -> Segmentation:
@@ -257,6 +265,8 @@ def test_a_large_map_lies_on_the_disk_and_holds_the_same(
     on_disk = asked(a_trained_model, volume).maps
     np.testing.assert_array_equal(by_class(on_disk), by_class(in_memory))
     np.testing.assert_array_equal(told(on_disk).array, told(in_memory).array)
+    assert isinstance(behind(told(on_disk).array), mmap.mmap)
+    assert behind(told(in_memory).array) is None
 
 
 def test_a_disk_without_room_is_told_before_anything_is_computed(
