@@ -19,11 +19,14 @@ PATCH = torch.linspace(-1, 1, 64).reshape(1, 1, 4, 4, 4)
 
 
 class Asked(nn.Module):
-    """Answers with logits of a given margin, and counts in which precision it is asked."""
+    """Answers with logits of a given margin, and counts in which precision it is asked.
 
-    def __init__(self, margin: float, labelled: float = 0.5) -> None:
+    Reduced precision moves the margin by up to `error`.
+    """
+
+    def __init__(self, margin: float, labelled: float = 0.5, error: float = 0.0) -> None:
         super().__init__()
-        self.margin, self.labelled = margin, labelled
+        self.margin, self.labelled, self.error = margin, labelled, error
         self.reduced = self.single = 0
 
     def forward(self, patches: Tensor) -> Tensor:
@@ -32,8 +35,11 @@ class Asked(nn.Module):
         else:
             self.single += 1
         foreground = torch.linspace(0, 1, patches[0, 0].numel()) < self.labelled
-        sides = torch.where(foreground, 1.0, -1.0).reshape(patches.shape[2:]).expand_as(patches)
-        return torch.cat([torch.zeros_like(patches), self.margin * sides], dim=1)
+        margins = torch.where(foreground, self.margin, -self.margin)
+        if torch.is_autocast_enabled("cpu"):
+            margins += self.error * torch.linspace(-1, 1, len(margins))
+        margins = margins.reshape(patches.shape[2:]).expand_as(patches)
+        return torch.cat([torch.zeros_like(patches), margins], dim=1)
 
 
 @pytest.fixture
@@ -63,9 +69,27 @@ def test_a_network_in_doubt_is_asked_again_in_single_precision() -> None:
 
 @pytest.mark.usefixtures("bfloat16")
 def test_where_nearly_all_patches_are_in_doubt_single_precision_comes_first() -> None:
-    reduced, single = asked(Asked(margin=0.015), error=0.01, times=50)
+    reduced, single = asked(Asked(margin=0.015, error=0.02), error=0.01, times=50)
     assert single == 50
     assert reduced < 10
+
+
+@pytest.mark.usefixtures("bfloat16")
+def test_a_network_that_proves_exact_is_not_doubted_any_more() -> None:
+    reduced, single = asked(Asked(margin=0.015, error=0.0), error=0.01, times=50)
+    assert 0 < single < 25
+    assert reduced > 40
+
+
+@pytest.mark.usefixtures("bfloat16")
+def test_a_network_that_proves_rough_is_doubted_more() -> None:
+    rough = Asked(margin=0.015, error=0.2)
+    careful = Careful(rough, 0.01, ONE)
+    careful(PATCH)
+    rough.margin = 0.05
+    careful(PATCH)
+    assert (rough.reduced, rough.single) == (2, 2)
+    assert asked(Asked(margin=0.05), error=0.01) == (1, 0)
 
 
 @pytest.mark.usefixtures("bfloat16")

@@ -23,6 +23,12 @@ Q is the tail of the normal distribution."""
 FLAT = 0.05
 """Standard deviation of a patch without contrast: normalization then enlarges every rounding."""
 
+CLOSE = 1.0
+"""Classes whose logits are closer than this show how much rounding moves a volume."""
+
+PRIOR = 500
+"""So many such voxels are what is known of a network before any of a volume is seen."""
+
 OFTEN = 0.5
 """Where more patches than this need single precision, they get nothing else."""
 
@@ -79,7 +85,7 @@ def rounding(network: nn.Module, shape: Sequence[int], device: torch.device | st
             with reduced_precision(device):
                 reduced = network(probe).float()
             single = SinglePrecision(network)(probe)
-        _roundings[network] = _moved(single, reduced)
+        _roundings[network] = float(_margins(single, reduced)[1].std())
     return _roundings[network]
 
 
@@ -93,7 +99,7 @@ class Careful(nn.Module):
 
     Args:
         network: (B, C, X, Y, Z) to logits, mirror images included.
-        rounding: See the function of that name.
+        rounding: See the function of that name; patches that were computed twice correct it.
         weights: Of the voxels of a patch, (X, Y, Z): the importance that they have later.
     """
 
@@ -101,7 +107,7 @@ class Careful(nn.Module):
         super().__init__()
         self.network = network
         self._single = SinglePrecision(network)
-        self._closest = DOUBT * rounding
+        self._squares, self._compared = PRIOR * rounding**2, float(PRIOR)
         self._weights = weights
         self._flips = self._found = self._often = 0.0
 
@@ -113,12 +119,23 @@ class Careful(nn.Module):
             logits = self._answer(self._single, patches)
             self._doubts(logits)
             return logits
-        logits = self._answer(self.network, patches)
-        return self._answer(self._single, patches) if self._doubts(logits) else logits
+        reduced = self._answer(self.network, patches)
+        if not self._doubts(reduced):
+            return reduced
+        single = self._answer(self._single, patches)
+        self._compare(single, reduced)
+        return single
 
     def _answer(self, network: nn.Module, patches: Tensor) -> Tensor:
         logits: Tensor = network(patches)
         return logits.float()
+
+    def _compare(self, single: Tensor, reduced: Tensor) -> None:
+        """Learn from a patch that was computed twice how much rounding moves this volume."""
+        margin, moved = _margins(single, reduced)
+        close = margin < CLOSE
+        self._squares += float(moved[close].square().sum())
+        self._compared += float(close.sum())
 
     def _doubts(self, logits: Tensor) -> bool:
         """Whether reduced precision is too coarse for a patch, as its logits show it."""
@@ -134,7 +151,8 @@ class Careful(nn.Module):
         best, label = logits.max(dim=1)
         second = logits.scatter(1, label[:, None], -torch.inf).amax(dim=1)
         weights = self._weights.to(logits.device)
-        doubtful = (weights * (best - second < self._closest)).sum()
+        closest = DOUBT * (self._squares / self._compared) ** 0.5
+        doubtful = (weights * (best - second < closest)).sum()
         return FLIPS_IN_DOUBT * float(doubtful), float((weights * (label > 0)).sum())
 
 
@@ -142,7 +160,11 @@ def _is_flat(patches: Tensor) -> bool:
     return bool((patches.std(dim=(0, 2, 3, 4)) < FLAT).all())
 
 
-def _moved(single: Tensor, reduced: Tensor) -> float:
-    best = single.topk(2, dim=1).indices
-    first, second = (single - reduced).gather(1, best).unbind(1)
-    return float((first - second).std())
+def _margins(single: Tensor, reduced: Tensor) -> tuple[Tensor, Tensor]:
+    """How far apart the two best classes are, and how far reduced precision moves that."""
+    first, second = single.topk(2, dim=1).indices.unbind(1)
+    margins = [
+        (logits.gather(1, first[:, None]) - logits.gather(1, second[:, None]))[:, 0]
+        for logits in (single, reduced)
+    ]
+    return margins[0], margins[1] - margins[0]
