@@ -16,8 +16,8 @@ ROOMS = {
     "postprocessing networks",
     4: "card installed description layouts subjects dataset fingerprint planning devices "
     "download training exchange memory",
-    5: "segmentation ensembles rescue joining answer mirroring diagnosis evaluation "
-    "questions cases cross_validation jobs serving",
+    5: "segmentation ensembles rescue rescued_segmenter joining answer mirroring diagnosis "
+    "evaluation questions cases cross_validation jobs serving",
     6: "cli",
 }
 FLOORS = {room: floor for floor, rooms in ROOMS.items() for room in rooms.split()}

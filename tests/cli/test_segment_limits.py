@@ -7,14 +7,26 @@ import pty
 import resource
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 
-from tests.cli.conftest import COMMAND, an_image, environment, in_a_process, listing
+from tests.cli.conftest import (
+    COMMAND,
+    ROOT,
+    Run,
+    an_image,
+    environment,
+    in_a_process,
+    listing,
+    write_dataset,
+)
+from tests.test_memory import large_card
 from verisim import files
+from verisim.card import ModelCard
 
 TINY = ("--model", "tiny", "--models")
 
@@ -66,6 +78,55 @@ def test_a_full_disk_is_named_and_an_older_answer_is_intact(
 def no_room_for_files() -> None:
     """No file of this process may grow beyond 100 bytes."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+
+LIMITED = """
+import os, sys
+from dataclasses import replace
+from pathlib import Path
+from tests.memory_limit import answered, limit
+from verisim.card import read_card
+from verisim.cli import main
+answered(replace(read_card(Path(sys.argv.pop(1))), patch_size=(16, 16, 16)))
+limit(os.getpid(), 400)
+main()
+"""
+"""The command in a process that may take 400 MB more than when everything is imported."""
+
+
+def with_little_memory(card: ModelCard, *arguments: object) -> Run:
+    """Run a command with so little memory that the patches of `large_card` must be smaller."""
+    command = [sys.executable, "-c", LIMITED, str(card.card_path), *(str(a) for a in arguments)]
+    ended = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, env=environment(), check=False
+    )
+    assert "Traceback" not in ended.stderr
+    return Run(ended.returncode, ended.stdout, ended.stderr)
+
+
+def test_too_little_memory_leads_to_smaller_patches_and_a_warning(
+    a_card: ModelCard, tmp_path: Path, a_case: Path, output: Path
+) -> None:
+    card = large_card(tmp_path / "models", a_card)
+    large = ("--model", card.name, "--models", card.folder)
+    run = with_little_memory(card, "segment", a_case.parent, "-o", output, *large, "--json")
+    assert run.code == 0, run.err
+    (case,) = run.facts["cases"]
+    assert "patches of 64 × 64 × 64 instead of 128 × 128 × 128" in str(case["warnings"])
+    assert set(listing(output)) == {a_case.name}
+
+
+def test_evaluating_with_too_little_memory_warns_too(
+    a_card: ModelCard, tmp_path: Path, output: Path
+) -> None:
+    card = large_card(tmp_path / "models", a_card)
+    dataset = write_dataset(tmp_path / "Task04_Hippocampus")
+    run = with_little_memory(
+        card, "evaluate", card.name, dataset, "--models", card.folder, "--json"
+    )
+    assert run.code == 0, run.err
+    assert all("instead of 128 × 128 × 128" in str(one["warnings"]) for one in run.facts["cases"])
+    assert len(run.facts["cases"]) == 2
 
 
 @pytest.mark.slow

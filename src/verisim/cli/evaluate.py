@@ -47,10 +47,10 @@ def evaluate(
     """Segment every case of a split and compare with the truth, with intervals over subjects."""
     from verisim.dataset import open_dataset
     from verisim.devices import choose
-    from verisim.ensembles import segmenter_of
     from verisim.evaluation import evaluate as run
     from verisim.installed import SHIPPED_MODELS, find_card
     from verisim.questions import check_place
+    from verisim.rescued_segmenter import RescuedSegmenter
 
     terminal = Terminal(as_json)
     card = find_card(model, SHIPPED_MODELS, models)
@@ -58,9 +58,8 @@ def evaluate(
         opened = open_dataset(dataset, subject_pattern)
     if output is not None:
         check_place(output)
-    segmenter = segmenter_of(
-        card, choose(device), mirror, (SHIPPED_MODELS, models), precision.value
-    )
+    folders = SHIPPED_MODELS, models
+    segmenter = RescuedSegmenter(card, choose(device), mirror, folders, precision.value)
     with terminal.progress("evaluate", COUNT) as progress:
         evaluation = run(segmenter, opened, split, tolerance_mm, progress)
     for warning in (*evaluation.warnings, *_of_cases(evaluation)):

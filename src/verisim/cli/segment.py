@@ -79,23 +79,18 @@ def segment(
     """
     from verisim.cases import segment_cases
     from verisim.devices import choose
-    from verisim.ensembles import segmenter_of
     from verisim.installed import SHIPPED_MODELS, find_card
     from verisim.questions import Wish, plan_questions
+    from verisim.rescued_segmenter import RescuedSegmenter
 
     terminal = Terminal(as_json)
     card = find_card(model, SHIPPED_MODELS, models)
     labels = tuple(card.labels)
     wish = Wish(output, suffix, series or None, picture, probability, uncertainty, labels)
     questions = plan_questions(inputs, wish, len(card.channels))
-    segmenter = segmenter_of(
-        card,
-        choose(device),
-        mirror,
-        (SHIPPED_MODELS, models),
-        precision.value,
-        maps=questions[0].maps.kinds,
-    )
+    kinds = questions[0].maps.kinds
+    folders = SHIPPED_MODELS, models
+    segmenter = RescuedSegmenter(card, choose(device), mirror, folders, precision.value, kinds)
     try:
         with warnings.catch_warnings(), terminal.progress("segment") as progress:
             # what the person must know is in the answer, not between its lines
