@@ -78,14 +78,15 @@ def foreign_imports(source: str) -> set[str]:
 
 
 def late_imports(module: str, source: str) -> list[str]:
-    """Imports inside functions; only the command line may delay torch."""
+    """Imports inside functions; the command line may delay torch, a package its own modules."""
     if room(module) == "cli":
         return []
     return [
         f"{module}:{node.lineno}"
         for function in functions(ast.parse(source))
         for node in ast.walk(function)
-        if isinstance(node, ast.Import | ast.ImportFrom)
+        if isinstance(node, ast.Import)
+        or (isinstance(node, ast.ImportFrom) and node.module != module)
     ]
 
 
@@ -226,6 +227,12 @@ def test_an_import_inside_a_function_is_found_except_on_the_command_line() -> No
     source = "def f():\n    import torch"
     assert late_imports("verisim.card", source) == ["verisim.card:2"]
     assert late_imports("verisim.cli.segment", source) == []
+
+
+def test_a_package_brings_its_own_modules_in_when_they_are_needed() -> None:
+    source = "def f():\n    from verisim.files import dicom"
+    assert late_imports("verisim.files", source) == []
+    assert late_imports("verisim.files.nifti", source) == ["verisim.files.nifti:2"]
 
 
 @pytest.mark.parametrize("path", ALL_FILES, ids=lambda p: str(p.relative_to(ROOT)))

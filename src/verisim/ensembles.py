@@ -15,10 +15,9 @@ from verisim.installed import find_card
 from verisim.maps import MapKind
 from verisim.memory import within_memory
 from verisim.postprocessing import Labelling
-from verisim.progress import SILENT, Part, Progress
+from verisim.progress import SILENT, Clock, Part, Progress
 from verisim.rescue import AS_ASKED, Sparing
 from verisim.segmentation import (
-    Clock,
     Networks,
     NetworkSegmenter,
     Precision,

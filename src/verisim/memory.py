@@ -37,7 +37,7 @@ THREAD_BYTES = 2**28
 
 _KEEPING = (
     (-1, 2**31 - 1),  # M_TRIM_THRESHOLD: free memory at the end of the heap stays
-    (-2, 2**26),  # M_TOP_PAD: the heap grows by so much
+    (-2, 2**24),  # M_TOP_PAD: the heap grows by so much
     (-3, 2**25),  # M_MMAP_THRESHOLD: smaller arrays lie in the heap; no more is allowed
     (-8, 1),  # M_ARENA_MAX: what one thread frees, another may use
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,3 +70,17 @@ class Silent:
 
 SILENT = Silent()
 """The default watcher."""
+
+
+class Clock:
+    """Wall time of each stage."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._since = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        """Ends a stage."""
+        now = time.perf_counter()
+        self.laps[name] = round(now - self._since, 4)
+        self._since = now

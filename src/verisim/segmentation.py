@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -13,7 +12,7 @@ import torch
 from verisim.card import ModelCard
 from verisim.errors import WrongChannels
 from verisim.maps import MapKind, Maps
-from verisim.memory import keep_freed, within_memory
+from verisim.memory import hand_back, keep_freed, within_memory
 from verisim.networks.averaged import Average, Mirrored, SinglePrecision
 from verisim.patches import (
     MANY_PATCHES,
@@ -25,12 +24,15 @@ from verisim.patches import (
 )
 from verisim.postprocessing import Labelling, keep_largest, softmax
 from verisim.precision import Careful, laid_out, rounding
-from verisim.progress import SILENT, Part, Progress
+from verisim.progress import SILENT, Clock, Part, Progress
 from verisim.resampling import linear_by_row, slice_axis
 from verisim.volume import Array, LabelMap, Volume, millimetres
 
 UNLIKE_FACTOR = 1.5
 """A box this much larger or smaller than any in the training data is reported as unlike it."""
+
+LARGE = 2**22
+"""Voxels of a volume whose intermediate arrays would be missed."""
 
 PROBE_SIDE = 48
 """Voxels, about, along a side of the patch by which rounding is measured."""
@@ -152,6 +154,7 @@ class NetworkSegmenter:
         """The volume as the network sees it; in a cascade after the first stage has answered."""
         turned = volume.reoriented(self.card.preprocessing.orientation or volume.orientation)
         prepared = self.card.preprocessing(turned)
+        _tidy(volume)
         if self.previous is not None:
             first = self.previous(volume, Part(progress, 0, 2, "stage"))
             prepared = _with_labels(prepared, first.label_map)
@@ -226,6 +229,7 @@ def finished(
     warnings: tuple[str, ...],
 ) -> Segmentation:
     """The answer on the voxels of the question, cleaned as the card says."""
+    _tidy(volume)
     label_map = keep_largest(labelling.label_map, card.keep_largest, card.keep_largest_foreground)
     label_map = label_map.reoriented(volume.orientation)
     # turning back may move the affine by rounding: the place is that of the question
@@ -234,6 +238,12 @@ def finished(
     clock.lap("postprocessing")
     certainty, warnings = round(labelling.certainty, 4), (*warnings, *_nothing_found(label_map))
     return Segmentation(label_map, certainty, clock.laps, warnings, maps)
+
+
+def _tidy(volume: Volume) -> None:
+    """What a stage of a large volume freed is not kept while the next one takes its own."""
+    if volume.array.size >= LARGE:
+        hand_back("cpu")
 
 
 def check_channels(card: ModelCard, volume: Volume) -> None:
@@ -277,17 +287,3 @@ def unlike_training(card: ModelCard, prepared: Volume) -> tuple[str, ...]:
 def _nothing_found(label_map: LabelMap) -> tuple[str, ...]:
     absent = [name for name, ml in label_map.volumes_ml.items() if ml == 0]
     return (f"Nothing was found of: {', '.join(absent)}.",) if absent else ()
-
-
-class Clock:
-    """Wall time of each stage."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._since = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        """Ends a stage."""
-        now = time.perf_counter()
-        self.laps[name] = round(now - self._since, 4)
-        self._since = now

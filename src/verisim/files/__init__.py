@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from verisim.errors import NotFound, UnreadableFile
-from verisim.files import dicom, dicom_seg, nifti, nrrd, seg_nrrd
+from verisim.files import nifti, nrrd, seg_nrrd
 from verisim.files.dicom_series import Series, is_dicom, read_header, series_in
 from verisim.files.nifti import GeometryWarning
 from verisim.files.segments import Color, found_labels, whole_numbers
@@ -58,6 +58,9 @@ def read(path: Path, series: str | None = None) -> Volume:
     if suffix in (*NRRD, SEGMENTATION_NRRD):
         return nrrd.read(path)
     if path.is_dir() or suffix == DICOM or is_dicom(path):
+        # SimpleITK takes 90 MB and half a second, which other formats need not pay
+        from verisim.files import dicom
+
         return dicom.read(path, series)
     raise UnreadableFile(f"{path.name} is of no known kind.", ACCEPTED)
 
@@ -107,6 +110,8 @@ def write(
     elif suffix == SEGMENTATION_NRRD and isinstance(volume, LabelMap):
         seg_nrrd.write(path, volume, colors)
     elif suffix == DICOM and isinstance(volume, LabelMap):
+        from verisim.files import dicom_seg  # with highdicom, which takes a second
+
         dicom_seg.write(path, volume, reference, colors, series)
     else:
         raise UnreadableFile(
@@ -120,6 +125,8 @@ def _stored_label_map(path: Path) -> LabelMap:
     if path.exists() and suffix_of(path) == SEGMENTATION_NRRD:
         return seg_nrrd.read(path)
     if path.is_file() and _is_segmentation(path):
+        from verisim.files import dicom_seg  # with highdicom, which takes a second
+
         return dicom_seg.read(path)
     volume = read(path)
     with naming(path):
