@@ -38,7 +38,7 @@ PrecisionOption = Annotated[
     Precision,
     typer.Option(
         "--precision",
-        help="single: slower, alike on every machine; auto: bfloat16 where there is any.",
+        help="single: slower, alike on every machine; auto: bfloat16 where it changes no more than a few voxels.",
     ),
 ]
 SubjectPattern = Annotated[
