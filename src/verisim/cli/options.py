@@ -38,7 +38,8 @@ PrecisionOption = Annotated[
     Precision,
     typer.Option(
         "--precision",
-        help="single: slower, alike on every machine; auto: bfloat16 where it changes no more than a few voxels.",
+        help="single: slower, alike on every machine; auto: bfloat16 where it changes a few "
+        "voxels at most.",
     ),
 ]
 SubjectPattern = Annotated[
