@@ -16,6 +16,7 @@ from monailabel.interfaces.tasks.train import TrainTask
 from lib.batch import BatchInference
 from lib.datastore import SafeDatastore
 from lib.infer import SegmentTask, infer_and_keep
+from lib.jobs.labels import StoredLabels
 from lib.jobs.opening import AtOnce, open_desk
 from lib.kept import open_kept
 from lib.loaded import LoadedModels
@@ -45,7 +46,8 @@ class Verisim(MONAILabelApp):
         score_only_when_asked()
         limit_voxels(self.options.max_voxels)
         self.kept = open_kept(self.options)
-        self.desk = open_desk(self.options, self.models, self.loaded)
+        labels = StoredLabels()
+        self.desk = open_desk(self.options, self.models, self.loaded, labels)
         super().__init__(
             app_dir,
             studies,
@@ -54,6 +56,7 @@ class Verisim(MONAILabelApp):
             description="Segment, synthesize and audit medical volumes.",
             version=__version__,
         )
+        labels.go_into(self.datastore())
         serve(self.options)
 
     def info(self) -> dict[str, Any]:

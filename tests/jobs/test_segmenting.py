@@ -15,7 +15,7 @@ import pytest
 from tests.apps.running import a_tiny_card, a_tiny_model, an_image, untrained
 from verisim import files
 from verisim.ensembles import segmenter_of
-from verisim.errors import BadInput, Cancelled, NotFound
+from verisim.errors import BadInput, Cancelled, NotFound, Unavailable
 from verisim.jobs.kind import Task
 from verisim.jobs.segmenting import Segmenting
 from verisim.maps import MAP_KINDS
@@ -182,3 +182,44 @@ class _Unsendable:
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError("These stay here.")
+
+
+@dataclass
+class Kept:
+    """Labels that a test looks at."""
+
+    saved: list[tuple[str, bytes, str, str]] = field(default_factory=list)
+
+    def save(self, image: str, label: Path, tag: str, info: Mapping[str, Any]) -> None:
+        """Remember."""
+        self.saved.append((image, label.read_bytes(), tag, str(info["model"])))
+
+
+def test_a_label_is_kept_once_however_often_the_end_is_settled(
+    kind: Segmenting, tmp_path: Path
+) -> None:
+    labels = Kept()
+    own = replace(kind, labels=labels)
+    task = a_task(tmp_path, save_label=True, label_tag="draft", label_of="case_1")
+    answer = own.run(task, Heard())
+    assert labels.saved == []
+    told = [own.settle(task, answer) for _ in range(2)]
+    assert told == [{**answer, "label_tag": "draft"}] * 2
+    label = (task.results / "label.nrrd").read_bytes()
+    assert labels.saved == [("case_1", label, "draft", "tiny")]
+
+
+def test_no_label_is_kept_of_what_is_no_image_of_the_datastore(
+    kind: Segmenting, tmp_path: Path
+) -> None:
+    labels = Kept()
+    own = replace(kind, labels=labels)
+    task = a_task(tmp_path, save_label=True)
+    answer = own.run(task, Heard())
+    assert own.settle(task, answer) == answer
+    assert labels.saved == []
+
+
+def test_where_no_labels_are_kept_that_is_said(kind: Segmenting, tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="kept"):
+        kind.settle(a_task(tmp_path, label_of="case_1"), {})

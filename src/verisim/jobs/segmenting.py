@@ -16,7 +16,7 @@ from verisim import files, mirroring
 from verisim.answer import answer
 from verisim.card import ModelCard
 from verisim.ensembles import segmenter_of
-from verisim.errors import NotFound
+from verisim.errors import NotFound, Unavailable
 from verisim.installed import SHIPPED_MODELS, find_card, parts_of
 from verisim.jobs.kind import Task
 from verisim.map_files import MapFiles, map_files, map_suffix
@@ -48,6 +48,8 @@ class SegmentRequest(BaseModel, frozen=True, extra="forbid"):
         result_extension: Format of the label map.
         series: SeriesInstanceUID, of several in the uploaded files; empty for the only one.
         outputs: Files to leave; the label map is always left.
+        save_label: Whether the label map becomes the label of the datastore's image.
+        label_tag: Of that label.
     """
 
     model: str = Field(min_length=1, max_length=200)
@@ -56,6 +58,8 @@ class SegmentRequest(BaseModel, frozen=True, extra="forbid"):
     result_extension: Extension = ".nrrd"
     series: str = Field("", max_length=64, pattern=r"^[0-9.]*$")
     outputs: tuple[Output, ...] = Field(("label",), min_length=1, max_length=4)
+    save_label: bool = False
+    label_tag: str = Field("original", max_length=64)
 
     def maps(self, folder: Path, labels: Iterable[str]) -> MapFiles:
         """Where the maps go that are asked for, in the label map's format if that holds them."""
@@ -64,6 +68,27 @@ class SegmentRequest(BaseModel, frozen=True, extra="forbid"):
             folder / f"{kind}{suffix}" if kind in self.outputs else None for kind in MAP_KINDS
         )
         return map_files(probability, uncertainty, labels)
+
+
+class SegmentOrder(SegmentRequest, frozen=True, extra="forbid"):
+    """The same as the server keeps it.
+
+    Args:
+        label_of: Id of the image of the datastore whose label the label map becomes.
+    """
+
+    label_of: str = ""
+
+
+class Labels(Protocol):
+    """Where labels of images are kept."""
+
+    def save(self, image: str, label: Path, tag: str, info: Mapping[str, Any]) -> None:
+        """Keep a copy of a label map as the label of an image; an older one of the tag goes.
+
+        Raises:
+            VerisimError: It cannot be kept; the class says why.
+        """
 
 
 class Networks(Protocol):
@@ -119,15 +144,17 @@ class Segmenting:
     Args:
         folders: Of the models; workers on other machines need the same.
         networks: Where they come from in this process; a pickled copy loads its own.
+        labels: Where this process keeps labels, if somebody asks for it.
     """
 
     folders: tuple[Path, ...] = (SHIPPED_MODELS,)
     networks: Networks | None = field(default=None, compare=False, repr=False)
+    labels: Labels | None = field(default=None, compare=False, repr=False)
     name: str = field(default="segment", init=False)
     brief: bool = field(default=True, init=False)
 
     def __reduce__(self) -> tuple[type[Segmenting], tuple[object, ...]]:
-        """As it is sent to another machine: without the networks of this one."""
+        """As it is sent to another machine: without the networks and labels of this one."""
         return type(self), (self.folders,)
 
     def models(self, request: Mapping[str, Any]) -> tuple[ModelCard, ...]:
@@ -145,7 +172,7 @@ class Segmenting:
 
     def run(self, task: Task, progress: Progress) -> Mapping[str, Any]:
         """Segment; see `Kind`."""
-        asked = SegmentRequest.model_validate(dict(task.request))
+        asked = SegmentOrder.model_validate(dict(task.request))
         parts = self.models(task.request)
         card, wish = parts[0], mirroring.checked_wish(parts, asked.mirror)
         progress.advance(0, 100, "reading")
@@ -173,6 +200,21 @@ class Segmenting:
         if "report" in asked.outputs:
             (task.results / "report.json").write_text(json.dumps(told, indent=2))
         return told
+
+    def settle(self, task: Task, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Keep the label map as the label of its image, if asked for; see `Settling`."""
+        asked = SegmentOrder.model_validate(dict(task.request))
+        if not asked.label_of:
+            return answer
+        if self.labels is None:
+            raise Unavailable("No labels are kept here.", "Ask without save_label.")
+        saved = task.scratch / "label-saved"
+        if not saved.exists():
+            label = task.results / f"label{asked.result_extension}"
+            info = {"model": asked.model, "params": dict(answer)}
+            self.labels.save(asked.label_of, label, asked.label_tag, info)
+            saved.touch()
+        return {**answer, "label_tag": asked.label_tag}
 
 
 def rescued_by(

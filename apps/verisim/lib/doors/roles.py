@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from starlette.routing import compile_path
 
-from lib.doors.who import Role
+from lib.doors.refusals import not_allowed
+from lib.doors.who import Role, User
 
 OPEN = None
 READER, ANNOTATOR, ADMIN = Role.READER, Role.ANNOTATOR, Role.ADMIN
@@ -90,3 +91,13 @@ def role_for(method: str, path: str) -> Role | None:
             if asked in methods and pattern.match(spelling):
                 return role
     return ADMIN
+
+
+def check_may_label(user: User) -> None:
+    """Refuse to save a label for somebody who may only segment, whatever route is asked.
+
+    Raises:
+        TurnedAway: The user is no annotator.
+    """
+    if user.role < ANNOTATOR:
+        raise not_allowed(user, ANNOTATOR)

@@ -13,7 +13,10 @@ from monailabel.interfaces.app import MONAILabelApp
 from pydantic import BaseModel, ValidationError
 
 from lib.devices import chosen_device
+from lib.doors.roles import check_may_label
+from lib.doors.who import User
 from lib.jobs.inputs import from_path, from_uploads
+from lib.names import check_tag
 from lib.sources import session_image, stored_image
 from verisim import mirroring
 from verisim.errors import BadInput, UnsupportedVolume
@@ -90,14 +93,18 @@ def parsed(kind: type[Model], given: dict[str, Any]) -> Model:
 
 
 def segment_asked(
-    app: MONAILabelApp, given: dict[str, Any], source: Source, user: str, key: str
+    app: MONAILabelApp, given: dict[str, Any], source: Source, user: User, key: str
 ) -> Asked:
     """A segmentation.
 
     Raises:
+        TurnedAway: A label shall be saved for somebody who may not.
         VerisimError: It could not be done; the class says why.
     """
     asked = parsed(SegmentRequest, given)
+    if asked.save_label:
+        check_may_label(user)
+        _check_label(asked, source)
     parts = app.models.parts(app.models.card(asked.model))
     mirroring.checked_wish(parts, asked.mirror)
     fill = source.fill(app)
@@ -107,5 +114,20 @@ def segment_asked(
             "Upload all files of the series, or ask for another format.",
         )
     device = chosen_device(asked.device)
-    request = {**asked.model_dump(mode="json"), "device": device}
-    return Asked("segment", user, device, request, key, fill)
+    label_of = source.image if asked.save_label else ""
+    request = {**asked.model_dump(mode="json"), "device": device, "label_of": label_of}
+    return Asked("segment", user.name, device, request, key, fill)
+
+
+def _check_label(asked: SegmentRequest, source: Source) -> None:
+    check_tag(asked.label_tag)
+    if not source.image:
+        raise BadInput(
+            "Only the label of an image of the datastore can be saved.",
+            "Name it with ?image=ID, or leave save_label out.",
+        )
+    if asked.result_extension == ".dcm":
+        raise BadInput(
+            "A label that is saved cannot be a .dcm.",
+            "Ask for .seg.nrrd; a final label goes to a PACS as a DICOM segmentation.",
+        )

@@ -20,10 +20,12 @@ Params = Annotated[
     str,
     Form(
         description="JSON: model, and if you like device, mirror, result_extension, series, "
-        "outputs (label, report, probability, uncertainty).",
+        "outputs (label, report, probability, uncertainty). With save_label (annotators) the "
+        "label map of ?image=ID becomes its label in the datastore, with the tag label_tag.",
         examples=[
             '{"model": "hippocampus-unet", "result_extension": ".nii.gz"}',
             '{"model": "hippocampus-unet", "outputs": ["label", "probability", "uncertainty"]}',
+            '{"model": "hippocampus-unet", "save_label": true, "label_tag": "draft"}',
         ],
     ),
 ]

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from lib.doors.who import LOCAL
+from lib.jobs.labels import StoredLabels
 from lib.loaded import LoadedModels
 from lib.models import Models
 from lib.options import Options
@@ -57,7 +58,9 @@ class AtOnce:
         return self._desk.at_once(user, device, carried(work), self._patience)
 
 
-def open_desk(options: Options, models: Models, loaded: LoadedModels) -> Desk | None:
+def open_desk(
+    options: Options, models: Models, loaded: LoadedModels, labels: StoredLabels
+) -> Desk | None:
     """The desk, with what an earlier process left undone; None outside of the server's process.
 
     Raises:
@@ -72,7 +75,8 @@ def open_desk(options: Options, models: Models, loaded: LoadedModels) -> Desk | 
     own = _turns(1)
     turns = own if runner.places == 1 else _turns(runner.places)
     room = Room(options.max_jobs, options.max_jobs_each, options.max_waiting)
-    kinds = (Segmenting(models.folders, loaded), Training(models.folders, options.models))
+    segmenting = Segmenting(models.folders, loaded, labels)
+    kinds = (segmenting, Training(models.folders, options.models))
     desk = Desk(kinds, attempt, turns, room, own)
     # both of its waits together last no longer than all hooks may
     on_shutdown(lambda: desk.close(options.drain_seconds / 2))

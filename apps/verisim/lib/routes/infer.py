@@ -16,6 +16,7 @@ from monailabel.interfaces.app import MONAILabelApp
 from monailabel.interfaces.utils.app import app_instance
 from monailabel.utils.others.generic import remove_file
 
+from lib.doors.roles import check_may_label
 from lib.doors.who import user_of
 from lib.kept import checked
 from lib.names import check_image_id
@@ -79,6 +80,8 @@ def infer(
     asked = {**unreserved(json_object(params)), "model": model}
     if output == stock.ResultType.dicom_seg:
         asked["result_extension"] = ".dcm"
+    if asked.get("save_label"):
+        check_may_label(user_of(request))
     kept = app.kept.using(user_of(request).name, checked(upload)) if upload else None
     with _source(app, image, session_id, file, kept) as source, metrics.counted("segment", model):
         result = app.infer({**asked, "image": source})

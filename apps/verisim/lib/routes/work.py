@@ -86,8 +86,8 @@ async def segment(
     key: Key = None,
 ) -> Response:
     """Segment an image of the datastore, of a session, a kept upload, or the uploaded volume."""
-    user = user_of(request).name
-    source = Source(image, session_id, tuple(file or ()), upload, user)
+    user = user_of(request)
+    source = Source(image, session_id, tuple(file or ()), upload, user.name)
 
     def asked() -> Asked:
         return segment_asked(app_instance(), json_object(params), source, user, key or "")
