@@ -10,10 +10,10 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 
 ROOMS = {
-    1: "errors progress volume fractions",
+    1: "errors progress volume fractions free_memory",
     2: "keys files metrics overlay",
     3: "normalization resampling preprocessing precision patches maps map_files "
-    "postprocessing networks",
+    "postprocessing networks diffusion",
     4: "card installed description layouts subjects dataset fingerprint planning devices "
     "download training exchange memory",
     5: "segmentation ensembles rescue rescued_segmenter joining answer mirroring diagnosis "

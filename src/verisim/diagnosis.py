@@ -16,6 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from verisim.errors import BadCard
+from verisim.free_memory import available_bytes
 from verisim.installed import SHIPPED_MODELS, find_cards
 from verisim.precision import has_bfloat16
 
@@ -134,7 +135,7 @@ def _machine(models: Path) -> Iterator[Finding]:
         yield Finding(
             f"Python {platform.python_version()}", "MONAI Label 0.8.5 is tested with Python 3.11."
         )
-    free = psutil.virtual_memory().available / 2**30
+    free = available_bytes() / 2**30
     if free < LEAST_MEMORY_GIB:
         yield Finding(f"{free:.1f} GiB of memory free", "Close other programs before segmenting.")
     place = next(p for p in (models, *models.resolve().parents) if p.exists())

@@ -20,6 +20,7 @@ import torch
 
 from verisim.card import ModelCard
 from verisim.errors import OutOfMemory
+from verisim.free_memory import available_bytes
 from verisim.volume import Volume, millimetres
 
 SIGNS = re.compile(
@@ -140,7 +141,7 @@ def free_bytes(device: str) -> int:
     if torch.device(device).type == "cuda":
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + kept
-    return min(psutil.virtual_memory().available, _allowed_bytes())
+    return min(available_bytes(), _allowed_bytes())
 
 
 def needed_bytes(card: ModelCard, device: str) -> int:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-import psutil
 from pydantic import BeforeValidator
 from scipy import ndimage
 
 from verisim.errors import TooLarge, UnsupportedVolume, WrongChannels
+from verisim.free_memory import available_bytes
 from verisim.normalization import Z_SCORE, Mask, Normalization
 from verisim.resampling import resample, slice_axis
 from verisim.volume import Array, Volume, millimetres
@@ -91,7 +91,7 @@ class Preprocessing:
     def _check_fits(self, turned: Volume) -> None:
         voxels = float(np.prod(np.divide(turned.extent_mm, self.spacing_of(turned))))
         needed = max(voxels, float(np.prod(turned.spatial_shape))) * BYTES_PER_VOXEL
-        free = psutil.virtual_memory().available
+        free = available_bytes()
         if needed > free:
             raise TooLarge(
                 f"The volume of {millimetres(turned.extent_mm)} mm has {voxels:.3g} voxels at "

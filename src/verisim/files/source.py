@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
 from verisim.errors import NotFound, TooLarge, UnreadableFile, UnsupportedVolume, VerisimError
+from verisim.free_memory import available_bytes
 
 NIFTI = (".nii.gz", ".nii")
 SEGMENTATION_NRRD = ".seg.nrrd"
@@ -62,7 +61,7 @@ def check_memory(path: Path, size: int) -> None:
     Raises:
         TooLarge: They do not.
     """
-    available = psutil.virtual_memory().available
+    available = available_bytes()
     if size > available:
         raise TooLarge(
             f"{path.name} holds {size / 1e9:.1f} GB of voxels; "

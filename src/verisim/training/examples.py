@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from verisim.card import ModelCard
 from verisim.dataset import Case
 from verisim.errors import NotFound, WrongChannels
 from verisim.files import read_label_map
 from verisim.files.atomic import make_folder, replacing
+from verisim.free_memory import available_bytes
 from verisim.progress import SILENT, Progress
 from verisim.volume import Array, Volume
 
@@ -93,7 +93,7 @@ def shelf(run_folder: Path) -> Iterator[Shelf]:
     """A shelf of half the free memory; its files in the run's folder go when the block ends."""
     folder = run_folder / "preprocessed"
     try:
-        yield Shelf(folder, MEMORY_SHARE * psutil.virtual_memory().available)
+        yield Shelf(folder, MEMORY_SHARE * available_bytes())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
