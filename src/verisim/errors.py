@@ -161,6 +161,12 @@ class Busy(Unavailable):
     code = "busy"
 
 
+class Diverged(VerisimError):
+    """A model gave numbers that are none."""
+
+    code = "diverged"
+
+
 class Cancelled(VerisimError):
     """The caller asked to stop."""
 

@@ -1,0 +1,30 @@
+"""Diffusion in three words: a schedule of noise, a denoiser, and a sampler that applies it."""
+
+from verisim.diffusion.denoiser import (
+    Denoiser,
+    NetworkDenoiser,
+    Parameterization,
+    clean_of,
+    noise_of,
+    target_of,
+)
+from verisim.diffusion.sampler import DDIM, DDPM, DPMSolver, Heun, Sampler
+from verisim.diffusion.schedule import Cosine, Karras, Linear, NoiseSchedule
+
+__all__ = [
+    "DDIM",
+    "DDPM",
+    "Cosine",
+    "DPMSolver",
+    "Denoiser",
+    "Heun",
+    "Karras",
+    "Linear",
+    "NetworkDenoiser",
+    "NoiseSchedule",
+    "Parameterization",
+    "Sampler",
+    "clean_of",
+    "noise_of",
+    "target_of",
+]
