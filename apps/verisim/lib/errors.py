@@ -39,6 +39,7 @@ STATUS: dict[type[errors.VerisimError], int] = {
     errors.Conflict: 409,
     errors.TooLarge: 413,
     errors.StorageFailed: 503,
+    errors.Diverged: 503,  # the model is at fault, not the question
     errors.Unavailable: 503,
     errors.Busy: 429,
     errors.Cancelled: 503,
