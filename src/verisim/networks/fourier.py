@@ -32,7 +32,9 @@ class FFParser(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             spectrum = torch.fft.rfftn(features.float(), dim=axes, norm="ortho")
             weighted = spectrum * self.attentive_map(spectrum.shape[2:])
-            filtered = torch.fft.irfftn(weighted, s=features.shape[2:], dim=axes, norm="ortho")
+            filtered: Tensor = torch.fft.irfftn(
+                weighted, s=features.shape[2:], dim=axes, norm="ortho"
+            )
         return filtered.to(features.dtype)
 
     def attentive_map(self, shape: Sequence[int]) -> Tensor:
