@@ -64,7 +64,7 @@ class Rescued:
 
     Args:
         segmentation: Its warnings say what was done for lack of memory; its seconds hold those
-            of `loading` and, after a failure, of `failed_attempts`.
+            of `loading` and, after a failure, of `failed_attempts` and `waiting`.
         attempt: The way that succeeded.
         attempts: How many were made.
         patch_sizes: Those of each network that answered.
@@ -83,8 +83,17 @@ MakeRoom = Callable[[str], str | None]
 """Lets go of something else on a device; its name, or None when nothing is left."""
 
 
+OnProcessor = Callable[[Callable[[], Rescued | None], Callable[[], None]], Rescued | None]
+"""Does work on the processor when that has time; until then the other may raise to give up."""
+
+
 def nothing_leaves(device: str) -> None:
     """Nothing else is in memory that could leave."""
+
+
+def at_once(work: Callable[[], Rescued | None], waiting: Callable[[], None]) -> Rescued | None:
+    """Nobody else wants the processor."""
+    return work()
 
 
 def segment_within(
@@ -94,6 +103,7 @@ def segment_within(
     device: str = "cpu",
     progress: Progress = SILENT,
     make_room: MakeRoom = nothing_leaves,
+    on_processor: OnProcessor = at_once,
 ) -> Rescued:
     """Segment one volume, with less memory where there is not enough.
 
@@ -107,16 +117,19 @@ def segment_within(
         device: Where it is asked for.
         progress: Hears of every patch, and never of less than before; may cancel between two.
         make_room: Lets others leave the device, one at each call.
+        on_processor: Does what is left to the processor.
 
     Raises:
         OutOfMemory: Nothing of this helped.
         Cancelled: The caller asked to stop.
     """
     rescue = _Rescue(make, cards, volume, device, _Onward(progress), make_room)
-    for place in dict.fromkeys((device, "cpu")):
-        if rescued := rescue.on(place):
-            return rescued
-    raise rescue.given_up()
+    rescued = rescue.on(device)
+    if rescued is None and device != "cpu":
+        rescued = on_processor(rescue.left_to_processor(), rescue.waiting)
+    if rescued is None:
+        raise rescue.given_up()
+    return rescued
 
 
 def smaller(card: ModelCard) -> Triple:
@@ -162,6 +175,7 @@ class _Rescue:
         self._progress = progress
         self._make_room = make_room
         self._start = time.perf_counter()
+        self._waited = 0.0
         self._attempts = 0
         self._left: dict[str, list[str]] = {}
         self._fits = True
@@ -177,6 +191,20 @@ class _Rescue:
             if rescued or not self._fits:  # without room for the network, patches do not matter
                 return rescued
         return None
+
+    def left_to_processor(self) -> Callable[[], Rescued | None]:
+        """What remains to be done; the time until it begins is told apart."""
+        asked = time.perf_counter()
+
+        def work() -> Rescued | None:
+            self._waited = time.perf_counter() - asked
+            return self.on("cpu")
+
+        return work
+
+    def waiting(self) -> None:
+        """The processor does something else; whoever watches may ask to stop."""
+        self._progress.say("waiting for the processor")
 
     def given_up(self) -> OutOfMemory:
         """The error that says that nothing helped."""
@@ -197,14 +225,16 @@ class _Rescue:
         except OutOfMemory:
             pass  # out of this block, the error and what it holds are gone
         release(attempt.device)
-        self._progress.again()
+        self._progress.say("memory was short, trying again")
         return None
 
     def _answered(self, attempt: Attempt, begun: float) -> Rescued:
         segmenter = self._made(attempt)
         seconds = {"loading": round(time.perf_counter() - begun, 4)}
         if self._attempts > 1:
-            seconds["failed_attempts"] = round(begun - self._start, 4)
+            seconds["failed_attempts"] = round(begun - self._start - self._waited, 4)
+        if attempt.device != self._asked:
+            seconds["waiting"] = round(self._waited, 4)
         answer = segmenter(self._volume, self._progress)
         answer = replace(
             answer,
@@ -252,9 +282,9 @@ class _Onward:
             self._done, self._total = done, total
         self._whole.advance(self._done, self._total, message)
 
-    def again(self) -> None:
-        """An attempt failed; whoever watches may ask to stop."""
-        self._whole.advance(self._done, self._total, "memory was short, trying again")
+    def say(self, message: str) -> None:
+        """No step was done; whoever watches may ask to stop."""
+        self._whole.advance(self._done, self._total, message)
 
 
 def _halved(side: int, unit: int) -> int:

@@ -18,7 +18,7 @@ from verisim.jobs.attempt import Attempt
 from verisim.jobs.job import Job, State
 from verisim.jobs.kind import Kind
 from verisim.jobs.recovery import recover
-from verisim.jobs.turns import Ticket, Turns, about_to_stop
+from verisim.jobs.turns import Ticket, Turns, about_to_stop, was_busy
 from verisim.jobs.watch import Standing, Watch
 
 logger = logging.getLogger(__name__)
@@ -179,15 +179,12 @@ class Desk:
     def _awaited(
         self, user: str, device: str, work: Callable[[], Answer], patience: float
     ) -> Answer:
-        ticket = Ticket(user, device, work)
+        ticket = Ticket(user, device, work, patience=patience)
         future: Future[Answer] = self._own_turns.enter(ticket)
         done, _ = wait([future], patience)
         if done or not self._own_turns.leave(ticket):  # its turn has come: wait for the end
             return future.result()
-        raise Unavailable(
-            f"{device} was busy with other requests for {patience:g} s.",
-            "Try again later, or ask for another device.",
-        )
+        raise was_busy(device, patience)
 
     def waiting(self) -> dict[str, int]:
         """How many wait, by device."""

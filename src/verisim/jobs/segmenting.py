@@ -19,6 +19,7 @@ from verisim.ensembles import segmenter_of
 from verisim.errors import NotFound, Unavailable
 from verisim.installed import SHIPPED_MODELS, find_card, parts_of
 from verisim.jobs.kind import Task
+from verisim.jobs.processor import on_processor
 from verisim.map_files import MapFiles, map_files, map_suffix
 from verisim.maps import MAP_KINDS, MapKind
 from verisim.memory import hand_back
@@ -228,6 +229,8 @@ def rescued_by(
 ) -> Rescued:
     """Segment one volume, with less memory where there is not enough.
 
+    What a graphics card leaves to the processor waits for its turn there.
+
     Args:
         networks: Where they come from.
         parts: The model that is asked, then those that it names.
@@ -248,7 +251,7 @@ def rescued_by(
     answering = [part for part in parts if not part.ensemble]
     make_room = partial(networks.make_room, but=card.name)
     try:
-        return segment_within(made, answering, volume, device, progress, make_room)
+        return segment_within(made, answering, volume, device, progress, make_room, on_processor)
     finally:
         hand_back(device)
 

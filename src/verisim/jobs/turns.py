@@ -11,6 +11,8 @@ from typing import Any
 
 from verisim.errors import Unavailable
 
+_here = threading.local()
+
 
 @dataclass(frozen=True, eq=False)
 class Ticket:
@@ -21,6 +23,7 @@ class Ticket:
         device: Where it is done.
         work: What to do.
         brief: Whether long work lets it go first.
+        patience: Seconds until somebody who waits gives up; None if nobody does.
         future: Hears of the end.
     """
 
@@ -28,6 +31,7 @@ class Ticket:
     device: str
     work: Callable[[], Any]
     brief: bool = True
+    patience: float | None = None
     future: Future[Any] = field(default_factory=Future)
 
     def run(self) -> None:
@@ -61,6 +65,20 @@ def in_turn(waiting: Iterable[Ticket], served: Mapping[str, int]) -> list[Ticket
         if queues[user]:
             users.append(user)
     return order
+
+
+def turn_of_thread() -> tuple[Turns, Ticket] | None:
+    """Whose turn the present thread is at work for, if any."""
+    found: tuple[Turns, Ticket] | None = getattr(_here, "turn", None)
+    return found
+
+
+def was_busy(device: str, seconds: float) -> Unavailable:
+    """Why somebody who waited gave up."""
+    return Unavailable(
+        f"{device} was busy with other requests for {seconds:g} s.",
+        "Try again later, or ask for another device.",
+    )
 
 
 def about_to_stop() -> Unavailable:
@@ -130,7 +148,12 @@ class Turns:
     def give_way(self, device: str) -> None:
         """Do all brief work that waits, in the thread that has the device."""
         while (ticket := self._next(device, brief=True)) is not None:
-            ticket.run()
+            self._do(ticket)
+
+    @property
+    def closed(self) -> bool:
+        """Whether no more turns are given."""
+        return self._closed
 
     def close(self, wait: bool) -> None:
         """Take no more turns; what runs may end.
@@ -163,11 +186,19 @@ class Turns:
         try:
             ticket = self._next(device)
             if ticket is not None:
-                ticket.run()
+                self._do(ticket)
         finally:
             with self._lock:
                 self._running[device] -= 1
             self._call(device)
+
+    def _do(self, ticket: Ticket) -> None:
+        before = turn_of_thread()
+        _here.turn = self, ticket
+        try:
+            ticket.run()
+        finally:
+            _here.turn = before
 
     def _next(self, device: str, brief: bool = False) -> Ticket | None:
         with self._lock:
