@@ -1,0 +1,238 @@
+"""MedSegDiff's network: a noisy mask is cleaned with an image in view (Wu 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import log, prod
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from verisim.errors import BadCard
+from verisim.networks.fourier import FFParser
+
+Triple = tuple[int, int, int]
+
+TIME_CHANNELS = 128
+"""Numbers that tell a time to every block."""
+
+FREQUENCIES = 16
+"""Of the attentive map along an axis; half as many along the last, whose spectrum is halved."""
+
+
+@dataclass(frozen=True)
+class MedSegDiff:
+    """What makes one MedSegDiff different from another.
+
+    A network for slices is one whose kernels and strides are 1 along the slice axis.
+
+    Args:
+        features: Feature maps of each stage, finest first.
+        strides: Voxel step of each stage; the first is (1, 1, 1).
+        kernel_sizes: Convolution kernel of each stage.
+        dynamic: Whether the image's features are weighted anew at each step by those of the mask
+            (dynamic conditional encoding); else they are added as they are.
+        ff_parser: Whether the mask's features are filtered by frequency before.
+    """
+
+    features: tuple[int, ...]
+    strides: tuple[Triple, ...]
+    kernel_sizes: tuple[Triple, ...]
+    dynamic: bool = True
+    ff_parser: bool = True
+
+    def __post_init__(self) -> None:
+        if not len(self.features) == len(self.strides) == len(self.kernel_sizes) > 1:
+            raise BadCard(
+                f"A MedSegDiff of {len(self.features)} stages cannot have {len(self.strides)} "
+                f"strides and {len(self.kernel_sizes)} kernel sizes.",
+                "Give each stage its features, stride and kernel size; two stages at least.",
+            )
+
+    @property
+    def divisor(self) -> Triple:
+        """A patch must be a multiple of this along each axis."""
+        x, y, z = (prod(axis) for axis in zip(*self.strides, strict=True))
+        return x, y, z
+
+    def build(self, channels: int, classes: int) -> MaskDenoiser:
+        """The network for images of so many channels and masks of so many classes."""
+        return MaskDenoiser(self, channels, classes)
+
+
+class MaskDenoiser(nn.Module):
+    """x_t, t and an image to the logits of the mask, or whatever it is trained to predict.
+
+    The image is encoded once, for all steps and all samples; only what weights its features
+    changes with the step (Wu 2022, section 2.2).
+
+    Args:
+        plan: Its shape.
+        channels: C of the image.
+        classes: K of the mask, background included.
+    """
+
+    def __init__(self, plan: MedSegDiff, channels: int, classes: int) -> None:
+        super().__init__()
+        self.time = _Time(TIME_CHANNELS)
+        self.image_encoder = _Encoder(plan, channels, time=False)
+        self.mask_encoder = _Encoder(plan, channels + classes, time=True)
+        self.conditions = nn.ModuleList(
+            DynamicCondition(width, _grid(kernel) if plan.ff_parser else None, plan.dynamic)
+            for width, kernel in zip(plan.features, plan.kernel_sizes, strict=True)
+        )
+        self.decoder = _Decoder(plan)
+        self.head = nn.Conv3d(plan.features[0], classes, kernel_size=1)
+
+    def look(self, image: Tensor) -> tuple[Tensor, ...]:
+        """The image's features at every stage, finest first."""
+        seen: list[Tensor] = []
+        for stage in self.image_encoder.stages:
+            seen.append(stage(seen[-1] if seen else image, None))
+        return tuple(seen)
+
+    def forward(
+        self, noisy: Tensor, t: Tensor, image: Tensor, seen: Sequence[Tensor] | None = None
+    ) -> Tensor:
+        """Clean masks.
+
+        Args:
+            noisy: x_t, (B, K, X, Y, Z).
+            t: Time of each, (B,), 0 to 1.
+            image: (B, C, X, Y, Z), or (1, C, X, Y, Z) for all.
+            seen: What `look` said of the image, if it was asked before.
+
+        Returns:
+            (B, K, X, Y, Z).
+        """
+        seen = self.look(image) if seen is None else seen
+        told = self.time(t)
+        features = torch.cat([noisy, image.expand(len(noisy), *image.shape[1:])], dim=1)
+        skips: list[Tensor] = []
+        stages = zip(self.mask_encoder.stages, self.conditions, seen, strict=True)
+        for stage, condition, of_image in stages:
+            features = condition(stage(features, told), of_image)
+            skips.append(features)
+        logits: Tensor = self.head(self.decoder(skips, told))
+        return logits
+
+
+class DynamicCondition(nn.Module):
+    """A(m_I, m_x) = (LN(m_I) ⊗ LN(m_x)) ⊗ m_I, added to the mask's features (Wu 2022, eq. 4).
+
+    Since m_x changes with the step, so does what the image contributes.
+
+    Args:
+        width: Feature maps of either.
+        grid: Of the frequency parser that m_x goes through; None for none.
+        dynamic: False: the image's features are added as they are.
+    """
+
+    def __init__(self, width: int, grid: Sequence[int] | None, dynamic: bool = True) -> None:
+        super().__init__()
+        self.parser = FFParser(width, grid) if grid else nn.Identity()
+        self.of_image = nn.LayerNorm(width) if dynamic else None
+        self.of_mask = nn.LayerNorm(width) if dynamic else None
+        self.mixing = nn.Conv3d(width, width, kernel_size=1)
+
+    def forward(self, mask: Tensor, image: Tensor) -> Tensor:
+        """Features of the mask (B, C, X, Y, Z) with those of the image, (B or 1, C, X, Y, Z)."""
+        parsed: Tensor = self.parser(mask)
+        weighted: Tensor = image
+        if self.of_image is not None and self.of_mask is not None:
+            affinity = _over_channels(self.of_image, image) * _over_channels(self.of_mask, parsed)
+            weighted = affinity * image
+        mixed: Tensor = self.mixing(weighted)
+        return parsed + mixed
+
+
+class _Time(nn.Module):
+    """A time as waves of many lengths, then as whatever the blocks need (Ho 2020, appendix B)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()
+        )
+        steps = torch.arange(width // 2) / (width // 2)
+        self.register_buffer("lengths", torch.exp(-log(10_000) * steps), persistent=False)
+
+    def forward(self, t: Tensor) -> Tensor:
+        # times from 0 to 1 are told as the steps 0 to 1000 of the paper
+        waves = 1000 * t.float()[:, None] * self.get_buffer("lengths")
+        told: Tensor = self.layers(torch.cat([waves.sin(), waves.cos()], dim=1))
+        return told
+
+
+class _Block(nn.Module):
+    """Convolution, normalization and activation, twice; the time scales and shifts (FiLM)."""
+
+    def __init__(
+        self, before: int, width: int, kernel: Triple, stride: Triple, time: bool
+    ) -> None:
+        super().__init__()
+        padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
+        self.first = nn.Conv3d(before, width, kernel, stride, padding)
+        self.second = nn.Conv3d(width, width, kernel, padding=padding)
+        self.norms = nn.ModuleList(nn.InstanceNorm3d(width, affine=True) for _ in range(2))
+        self.film = nn.Linear(TIME_CHANNELS, 2 * width) if time else None
+
+    def forward(self, features: Tensor, told: Tensor | None) -> Tensor:
+        features = self.norms[0](self.first(features))
+        if self.film is not None and told is not None:
+            scale, shift = self.film(told)[..., None, None, None].chunk(2, dim=1)
+            features = features * (1 + scale) + shift
+        features = self.norms[1](self.second(functional.leaky_relu(features)))
+        return functional.leaky_relu(features)
+
+
+class _Encoder(nn.Module):
+    """A block at each stage."""
+
+    def __init__(self, plan: MedSegDiff, channels: int, time: bool) -> None:
+        super().__init__()
+        widths = (channels, *plan.features)
+        self.stages = nn.ModuleList(
+            _Block(before, width, kernel, stride, time)
+            for (before, width), kernel, stride in zip(
+                pairwise(widths), plan.kernel_sizes, plan.strides, strict=True
+            )
+        )
+
+
+class _Decoder(nn.Module):
+    """Back to the finest stage, each time with what the encoder saw there."""
+
+    def __init__(self, plan: MedSegDiff) -> None:
+        super().__init__()
+        self.upsamplings = nn.ModuleList(
+            nn.ConvTranspose3d(coarse, fine, stride, stride)
+            for (fine, coarse), stride in zip(
+                pairwise(plan.features), plan.strides[1:], strict=True
+            )
+        )
+        self.stages = nn.ModuleList(
+            _Block(2 * width, width, kernel, (1, 1, 1), time=True)
+            for width, kernel in zip(plan.features[:-1], plan.kernel_sizes[:-1], strict=True)
+        )
+
+    def forward(self, skips: Sequence[Tensor], told: Tensor) -> Tensor:
+        features = skips[-1]
+        levels = zip(self.upsamplings, self.stages, skips[:-1], strict=True)
+        for upsampling, stage, skip in reversed(list(levels)):
+            features = stage(torch.cat([upsampling(features), skip], dim=1), told)
+        return features
+
+
+def _over_channels(norm: nn.LayerNorm, features: Tensor) -> Tensor:
+    normed: Tensor = norm(features.movedim(1, -1))
+    return normed.movedim(-1, 1)
+
+
+def _grid(kernel: Triple) -> Triple:
+    """Frequencies of the attentive map: one along an axis that convolutions do not look along."""
+    x, y, z = (FREQUENCIES if side > 1 else 1 for side in kernel)
+    return x, y, z // 2 + 1
