@@ -27,6 +27,7 @@ from tests.jobs.clusters import (
 )
 from tests.jobs.desks import ask, ended
 from verisim.errors import Unavailable, VerisimError
+from verisim.jobs import cluster as counting
 from verisim.jobs.attempt import Attempt
 from verisim.jobs.cluster import Cluster
 from verisim.jobs.conversation import Patience
@@ -217,6 +218,20 @@ def test_a_desk_with_two_workers_does_two_jobs_at_once_and_cancels_one(
     finally:
         desk.close(20)
     eventually(lambda: not some.left(), some.left)
+
+
+def test_workers_that_come_and_go_are_counted(
+    some: Machines, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "COUNT_SECONDS", 0.05)
+    told: list[int] = []
+    cluster.follow(told.append)
+    for _ in range(2):  # as many as are counted where there are none
+        some.worker()
+    third = some.worker()
+    eventually(lambda: told == [3], lambda: told)
+    os.kill(third.pid, signal.SIGKILL)
+    eventually(lambda: told == [3, 2], lambda: told)
 
 
 def test_two_servers_share_one_worker(some: Machines, cluster: Cluster, tmp_path: Path) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
@@ -79,3 +82,51 @@ def test_who_waits_when_the_doors_close_is_told() -> None:
     with pytest.raises(Unavailable):
         turns.enter(Ticket("a", "cpu", int))
     go.set()
+
+
+@contextmanager
+def holding(turns: Turns, count: int) -> Iterator[threading.Semaphore]:
+    """So many tickets that are at work until the block ends; each says when it begins."""
+    begun, go = threading.Semaphore(0), threading.Event()
+    futures = [
+        turns.enter(Ticket("a", "cpu", lambda: begun.release() or go.wait(20)))
+        for _ in range(count)
+    ]
+    yield begun
+    go.set()
+    assert all(future.result(20) for future in futures)
+    turns.close(wait=True)
+
+
+def test_places_that_come_later_are_taken_at_once() -> None:
+    turns = Turns(lambda device: ThreadPoolExecutor(10))
+    with holding(turns, 7) as begun:
+        assert begun.acquire(timeout=20)
+        assert turns.lengths() == {"cpu": 6}
+        turns.resize(5)
+        assert all(begun.acquire(timeout=20) for _ in range(4))
+        assert turns.lengths() == {"cpu": 2}
+        assert not begun.acquire(timeout=0.05)
+
+
+def test_places_that_go_are_not_filled_again_and_who_works_goes_on() -> None:
+    turns = Turns(lambda device: ThreadPoolExecutor(10), places=3)
+    release = [threading.Event() for _ in range(5)]
+    begun = threading.Semaphore(0)
+
+    def work(k: int) -> bool:
+        begun.release()
+        return release[k].wait(20)
+
+    futures = [turns.enter(Ticket("a", "cpu", partial(work, k))) for k in range(5)]
+    assert all(begun.acquire(timeout=20) for _ in range(3))
+    turns.resize(1)
+    for k in (0, 1):
+        release[k].set()
+        assert futures[k].result(20)
+    assert turns.lengths() == {"cpu": 2}
+    assert not begun.acquire(timeout=0.05)
+    for event in release[2:]:
+        event.set()
+    assert all(future.result(20) for future in futures)
+    turns.close(wait=True)

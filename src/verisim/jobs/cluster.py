@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from verisim.errors import Unavailable
@@ -14,6 +15,9 @@ from verisim.progress import Progress
 FEWEST_PLACES = 2
 """A desk with one place lets brief work go first in the thread of the long one. Here that thread
 only listens, and the worker would not be free for it: brief work waits for a worker instead."""
+
+COUNT_SECONDS = 5.0
+"""How often workers are counted: they come and go while the server runs."""
 
 
 class Cluster:
@@ -32,6 +36,7 @@ class Cluster:
     def __init__(self, address: str, patience: Patience = PATIENCE) -> None:
         self._scheduler = Scheduler(address)
         self._patience = patience
+        self._closed = threading.Event()
 
     @property
     def places(self) -> int:
@@ -41,6 +46,19 @@ class Cluster:
         except Unavailable:  # whoever hands in a job will be told
             found = 0
         return max(FEWEST_PLACES, found)
+
+    def follow(self, changed: Callable[[int], None]) -> None:
+        """Tell from now on how many jobs the workers do at once, whenever that has changed."""
+        words = changed, self.places
+        threading.Thread(
+            target=self._count, args=words, name="cluster-places", daemon=True
+        ).start()
+
+    def _count(self, changed: Callable[[int], None], before: int) -> None:
+        while not self._closed.wait(COUNT_SECONDS):
+            if (now := self.places) != before:
+                changed(now)
+                before = now
 
     def run(self, kind: Kind, task: Task, progress: Progress) -> Mapping[str, Any]:
         """Do it on a worker and fetch the results.
@@ -55,4 +73,5 @@ class Cluster:
 
     def close(self) -> None:
         """Hang up; jobs that run end on their own."""
+        self._closed.set()
         self._scheduler.close()

@@ -90,8 +90,8 @@ class Turns:
     """Tickets by device, and executors that take the next one.
 
     Args:
-        executor: Makes the executor of a device; its workers are as many as `places`.
-        places: How many tickets a device works on at once.
+        executor: Makes the executor of a device; its workers are as many as `places` may become.
+        places: How many tickets a device works on at once, until `resize`.
         told: Hears how many wait for a device, at every change.
     """
 
@@ -150,6 +150,14 @@ class Turns:
         while (ticket := self._next(device, brief=True)) is not None:
             self._do(ticket)
 
+    def resize(self, places: int) -> None:
+        """From now on a device works on so many tickets at once; those at work go on."""
+        with self._lock:
+            self._places = places
+            devices = list(self._waiting)
+        for device in devices:
+            self._call(device)
+
     @property
     def closed(self) -> bool:
         """Whether no more turns are given."""
@@ -172,15 +180,18 @@ class Turns:
             executor.shutdown(wait=wait)
 
     def _call(self, device: str) -> None:
-        """Let an executor take the next ticket if a place is free."""
+        """Let an executor take the next tickets, as many as places are free."""
         with self._lock:
-            if self._running[device] >= self._places or not self._waiting[device]:
+            free = self._places - self._running[device]
+            count = min(free, len(self._waiting[device]))
+            if count <= 0:
                 return
-            self._running[device] += 1
+            self._running[device] += count
             if device not in self._executors:
                 self._executors[device] = self._executor(device)
             executor = self._executors[device]
-        executor.submit(self._take, device)
+        for _ in range(count):
+            executor.submit(self._take, device)
 
     def _take(self, device: str) -> None:
         try:

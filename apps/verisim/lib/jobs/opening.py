@@ -72,8 +72,11 @@ def open_desk(
     records = Records(options.jobs, 3600.0 * options.keep_hours, _ended)
     runner = _runner()
     attempt = Attempt(records, JobFolders(options.jobs / "jobs"), runner)
-    own = _turns(1)
-    turns = own if runner.places == 1 else _turns(runner.places)
+    own = _turns(1, 1)
+    turns = own
+    if isinstance(runner, Cluster):
+        turns = _turns(runner.places, options.max_jobs)
+        runner.follow(turns.resize)
     room = Room(options.max_jobs, options.max_jobs_each, options.max_waiting)
     segmenting = Segmenting(models.folders, loaded, labels)
     kinds = (segmenting, Training(models.folders, options.models))
@@ -88,10 +91,10 @@ def _runner() -> Runner:
     return Cluster(address) if address else Here()
 
 
-def _turns(places: int) -> Turns:
+def _turns(places: int, most: int) -> Turns:
     def workers(device: str) -> ThreadPoolExecutor:
-        # always the same thread, so its memory is used again instead of growing
-        return ThreadPoolExecutor(places, thread_name_prefix=device)
+        # where work is done here, always the same thread: its memory is used again, and stays
+        return ThreadPoolExecutor(most, thread_name_prefix=device)
 
     return Turns(workers, places, metrics.queue_length)
 
