@@ -141,11 +141,7 @@ def test_sums_in_half_precision_and_in_a_file_differ_by_their_rounding_only(
     expected = predict(voxel_wise, array, patch)
     monkeypatch.setattr(patches, "SINGLE_PRECISION_BYTES", 0)
     np.testing.assert_allclose(predict(voxel_wise, array, patch), expected, atol=5e-3)
-
-    class NoMemory:
-        available = 0
-
-    monkeypatch.setattr(patches.psutil, "virtual_memory", NoMemory)
+    monkeypatch.setattr(patches, "available_bytes", lambda: 0)
     np.testing.assert_allclose(predict(voxel_wise, array, patch), expected, atol=5e-3)
 
 

@@ -9,11 +9,11 @@ from itertools import pairwise, product
 from math import ceil, prod
 
 import numpy as np
-import psutil
 import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from verisim.free_memory import available_bytes
 from verisim.precision import reduced_precision
 from verisim.progress import SILENT, Progress
 from verisim.volume import Array
@@ -179,7 +179,7 @@ def _zeros(shape: Sequence[int]) -> Tensor:
     """Room for sums: in single precision, else in half precision, else in a file."""
     if 4 * prod(shape) <= SINGLE_PRECISION_BYTES:
         return torch.zeros(tuple(shape))
-    if 2 * prod(shape) <= psutil.virtual_memory().available // 2:
+    if 2 * prod(shape) <= available_bytes() // 2:
         return torch.zeros(tuple(shape), dtype=torch.half)
     with tempfile.TemporaryFile() as file:  # has no name, so nothing of it can be left behind
         return torch.from_numpy(np.memmap(file, np.float16, "w+", shape=tuple(shape)))
