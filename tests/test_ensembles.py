@@ -12,7 +12,7 @@ from torch import nn
 from verisim.card import ModelCard, write_model
 from verisim.ensembles import EnsembleSegmenter, segmenter_of
 from verisim.errors import BadCard, NotFound
-from verisim.networks.averaged import Average, Mirrored
+from verisim.networks.averaged import Average, Mirrored, Skipping
 from verisim.networks.weights import weights_of
 from verisim.segmentation import NetworkSegmenter
 from verisim.training.augmentation import seeded
@@ -180,3 +180,15 @@ def test_a_large_volume_unlike_the_training_is_looked_at_by_one_network_only(
 
     np.testing.assert_array_equal(looked_at(card, large), looked_at(first, large))
     assert not np.array_equal(looked_at(card, VOLUME), looked_at(first, VOLUME))
+
+
+def test_patches_of_one_value_are_background_without_a_network() -> None:
+    class Never(torch.nn.Module):
+        def forward(self, patches: torch.Tensor) -> torch.Tensor:
+            raise AssertionError("the network was asked")
+
+    probabilities = Skipping(Never(), 3)(torch.full((2, 1, 4, 4, 4), -1.5)).softmax(1)
+    assert probabilities.shape == (2, 3, 4, 4, 4)
+    assert (probabilities[:, 0] > 0.999).all()
+    with pytest.raises(AssertionError, match="was asked"):
+        Skipping(Never(), 3)(torch.linspace(0, 1, 64).reshape(1, 1, 4, 4, 4))

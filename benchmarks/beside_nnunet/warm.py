@@ -13,7 +13,6 @@ from unittest.mock import patch
 
 import torch
 from monailabel.client import MONAILabelClient
-from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
 from beside_nnunet.agreement import Agreement, agreement, agreements_of_files
@@ -58,6 +57,12 @@ class Peer:
             predictor.initialize_from_trained_model_folder(str(models.model_folder), folds)
         return cls(predictor)
 
+    def read(self, path: Path) -> Loaded:
+        """One image, by the reader that the model was trained with."""
+        reader = self.predictor.plans_manager.image_reader_writer_class()
+        array, properties = reader.read_images([str(path)])
+        return array, properties
+
     def one_by_one(self, images: Mapping[str, Loaded]) -> Answers:
         """Each case by `predict_single_npy_array`."""
         with silence():
@@ -79,7 +84,7 @@ class Peer:
         """Each case with reading and writing."""
         with silence():
             for case, path in images.items():
-                array, properties = SimpleITKIO().read_images([str(path)])
+                array, properties = self.read(path)
                 self.predictor.predict_single_npy_array(
                     array, properties, output_file_truncated=str(output / case)
                 )
@@ -91,7 +96,7 @@ def compare_warm(
     """Both in this process, from array to label map; reading and writing counts for neither."""
     files = files_of(images)
     peer = Peer.of(models, mirroring)
-    theirs = {case: SimpleITKIO().read_images([str(path)]) for case, path in files.items()}
+    theirs = {case: peer.read(path) for case, path in files.items()}
     ours = {case: read(path) for case, path in files.items()}
     segmenter = segmenter_of(models.card, "cpu", mirroring, (models.card.folder,))
     faster, name = _faster_way(peer, theirs)

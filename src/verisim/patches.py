@@ -21,7 +21,7 @@ from verisim.volume import Array
 OVERLAP = 0.5
 """Share of a patch that its neighbour repeats (nnU-Net's step of one half)."""
 
-SPARSE_OVERLAP = 0.25
+SPARSE_OVERLAP = 0.0
 """The same where there are very many patches of anatomy that the network never saw."""
 
 MANY_PATCHES = 1000

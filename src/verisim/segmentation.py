@@ -13,7 +13,7 @@ from verisim.card import ModelCard
 from verisim.errors import WrongChannels
 from verisim.maps import MapKind, Maps
 from verisim.memory import hand_back, keep_freed, within_memory
-from verisim.networks.averaged import Average, Mirrored, SinglePrecision
+from verisim.networks.averaged import Average, Mirrored, SinglePrecision, Skipping
 from verisim.patches import (
     MANY_PATCHES,
     OVERLAP,
@@ -171,7 +171,9 @@ class NetworkSegmenter:
             progress = Part(progress, 1, 2, "stage")
         sparse = bool(seen.warnings) and number_of_patches(shape, size) > MANY_PATCHES
         blocks = logits_by_row(
-            _quick(self.network) if sparse else self._careful(seen.prepared.channels),
+            _quick(self.network, self.card.classes)
+            if sparse
+            else self._careful(seen.prepared.channels),
             seen.prepared.array,
             size,
             progress,
@@ -194,10 +196,10 @@ class NetworkSegmenter:
         return Careful(self.network, error, importance(size))
 
 
-def _quick(network: torch.nn.Module) -> torch.nn.Module:
+def _quick(network: torch.nn.Module, classes: int) -> torch.nn.Module:
     """One network without mirror images, for very many patches of what nobody trained it for."""
     plain = _unmirrored(network)
-    return plain.members[0] if isinstance(plain, Average) else plain
+    return Skipping(plain.members[0] if isinstance(plain, Average) else plain, classes)
 
 
 def _unmirrored(network: torch.nn.Module) -> torch.nn.Module:

@@ -1,4 +1,4 @@
-"""One answer from several: networks that were trained apart, and inputs seen mirrored."""
+"""Networks asked in another way: several at once, mirrored, exactly, or not at all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from itertools import combinations
 
 import torch
 from torch import Tensor, nn
+
+SURE = 20.0
+"""Logit of a class beside which the others have no probability to speak of."""
 
 
 class Average(nn.Module):
@@ -48,6 +51,30 @@ class Mirrored(nn.Module):
         for flip in self.flips:
             total += self.network(patches.flip(flip)).flip(flip)
         return total / (len(self.flips) + 1)
+
+
+class Skipping(nn.Module):
+    """A network that is not asked about patches of one single value: they are background.
+
+    Args:
+        network: (B, C, X, Y, Z) to logits.
+        classes: K, background included.
+    """
+
+    def __init__(self, network: nn.Module, classes: int) -> None:
+        super().__init__()
+        self.network = network
+        self.classes = classes
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Patches (B, C, X, Y, Z) to logits (B, K, X, Y, Z)."""
+        lowest, highest = patches.aminmax()
+        if lowest < highest:
+            logits: Tensor = self.network(patches)
+            return logits
+        background = patches.new_zeros((len(patches), self.classes, *patches.shape[2:]))
+        background[:, 0] = SURE
+        return background
 
 
 class SinglePrecision(nn.Module):
