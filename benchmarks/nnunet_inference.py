@@ -82,7 +82,7 @@ def _comparisons(models: Models, arguments: argparse.Namespace) -> Iterator[Comp
     cases = cases_of(arguments.data, arguments.cases)
     images = lay_out(cases, models.work / "images")
     what, repetitions = f"{len(cases)} volumes, cold", arguments.repetitions
-    for mirroring in MIRRORING[arguments.mirroring]:
+    for mirroring in _mirroring(models, arguments.mirroring):
         if "cold" in arguments.parts:
             yield compare_cold(models, images, what, mirroring, repetitions)
         if "warm" in arguments.parts:
@@ -94,6 +94,14 @@ def _comparisons(models: Models, arguments: argparse.Namespace) -> Iterator[Comp
         sides = "×".join(str(side) for side in arguments.large)
         tell(f"one volume of {sides}: minutes on each side")
         yield compare_cold(models, large, f"{sides}, cold", arguments.large_mirrored, 0)
+
+
+def _mirroring(models: Models, wanted: str) -> tuple[bool, ...]:
+    if models.card.mirrored_axes:
+        return MIRRORING[wanted]
+    if wanted != "no":
+        tell("trained for no mirror images: compared without them")
+    return MIRRORING["no"]
 
 
 def _write(path: Path, arguments: argparse.Namespace, comparisons: list[Comparison]) -> None:
