@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from verisim.networks.averaged import SinglePrecision
 
-FLIPPED = 6e-4
+FLIPPED = 8e-4
 """Share of the foreground voxels of a volume that rounding may give another label."""
 
 DOUBT = 2.0
@@ -34,6 +34,12 @@ OFTEN = 0.5
 
 MEMORY = 0.9
 """How much of that share is carried over from patch to patch."""
+
+ENOUGH = 20 * PRIOR
+"""After so many such voxels were compared, what is known of the rounding is trusted."""
+
+RECENT = 0.8
+"""The same for how many changes of label a patch lets expect."""
 
 _roundings: WeakKeyDictionary[nn.Module, float] = WeakKeyDictionary()
 
@@ -109,13 +115,13 @@ class Careful(nn.Module):
         self._single = SinglePrecision(network)
         self._squares, self._compared = PRIOR * rounding**2, float(PRIOR)
         self._weights = weights
-        self._flips = self._found = self._often = 0.0
+        self._flips = self._found = self._often = self._usual = 0.0
 
     def forward(self, patches: Tensor) -> Tensor:
         """Patches (B, C, X, Y, Z) to logits (B, K, X, Y, Z)."""
         if not torch.is_autocast_enabled(patches.device.type):
             return self._answer(self.network, patches)
-        if self._often > OFTEN or _is_flat(patches):
+        if self._expects_doubt() or _is_flat(patches):
             logits = self._answer(self._single, patches)
             self._doubts(logits)
             return logits
@@ -125,6 +131,12 @@ class Careful(nn.Module):
         single = self._answer(self._single, patches)
         self._compare(single, reduced)
         return single
+
+    def _expects_doubt(self) -> bool:
+        """Whether a patch like those before would be computed twice."""
+        if self._compared < ENOUGH:
+            return self._often > OFTEN
+        return self._flips + self._usual > FLIPPED * self._found
 
     def _answer(self, network: nn.Module, patches: Tensor) -> Tensor:
         logits: Tensor = network(patches)
@@ -141,6 +153,7 @@ class Careful(nn.Module):
         """Whether reduced precision is too coarse for a patch, as its logits show it."""
         flips, found = self._counted(logits)
         self._found += found
+        self._usual = RECENT * self._usual + (1 - RECENT) * flips
         doubts = self._flips + flips > FLIPPED * self._found
         self._flips += 0 if doubts else flips
         self._often = MEMORY * self._often + (1 - MEMORY) * doubts
