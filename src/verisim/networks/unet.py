@@ -100,6 +100,8 @@ class UNet:
         for k, head in enumerate(heads):
             assert isinstance(head, nn.Conv3d), "both classes end in a convolution"
             heads[k] = _Head(head)
+        first = next(m for m in network.modules() if type(m) is nn.Conv3d)
+        first.__class__ = _FirstConvolution
         for module in network.modules():
             if type(module) is nn.Conv3d:
                 module.__class__ = _Convolution  # the same weights under the same names
@@ -132,6 +134,18 @@ class _Convolution(nn.Conv3d):
             self.dilation,
             self.groups,
         )
+
+
+class _FirstConvolution(_Convolution):
+    """The convolution that sees the image, always in single precision.
+
+    Rounding the image moves the answer more than all later rounding, and its few channels cost
+    next to nothing.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        with torch.autocast(features.device.type, enabled=False):
+            return super().forward(features.float())
 
 
 class _Upsampling(nn.ConvTranspose3d):
