@@ -106,7 +106,7 @@ class Rough(nn.Module):
     """The sign of a voxel, with noise of standard deviation 0.5 in reduced precision."""
 
     def forward(self, patches: Tensor) -> Tensor:
-        logits = torch.stack([torch.zeros_like(patches[:, 0]), 40 * patches[:, 0]], dim=1)
+        logits = torch.stack([torch.zeros_like(patches[:, 0]), 25 * patches[:, 0]], dim=1)
         reduced = torch.is_autocast_enabled("cpu")
         return logits + torch.randn(logits.shape) / 8**0.5 if reduced else logits
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from verisim.networks.averaged import SinglePrecision
 
-FLIPPED = 8e-4
+FLIPPED = 1.2e-3
 """Share of the foreground voxels of a volume that rounding may give another label."""
 
 DOUBT = 2.0
