@@ -93,6 +93,20 @@ def test_a_network_that_proves_rough_is_doubted_more() -> None:
 
 
 @pytest.mark.usefixtures("bfloat16")
+def test_the_first_patches_of_many_show_how_rough_a_network_is() -> None:
+    network = Asked(margin=0.05, error=0.2)
+    careful = Careful(network, 0.01, ONE, learning=3)
+    for _ in range(5):
+        careful(PATCH)
+    assert network.single == 5
+    sure = Asked(margin=1.0, error=0.001)
+    careful = Careful(sure, 0.01, ONE, learning=3)
+    for _ in range(5):
+        careful(PATCH)
+    assert (sure.reduced, sure.single) == (5, 3)
+
+
+@pytest.mark.usefixtures("bfloat16")
 def test_background_without_doubt_needs_no_foreground_beside_it() -> None:
     assert asked(Asked(margin=1.0, labelled=0.0), error=0.01) == (1, 0)
 
@@ -106,7 +120,7 @@ class Rough(nn.Module):
     """The sign of a voxel, with noise of standard deviation 0.5 in reduced precision."""
 
     def forward(self, patches: Tensor) -> Tensor:
-        logits = torch.stack([torch.zeros_like(patches[:, 0]), 25 * patches[:, 0]], dim=1)
+        logits = torch.stack([torch.zeros_like(patches[:, 0]), 15 * patches[:, 0]], dim=1)
         reduced = torch.is_autocast_enabled("cpu")
         return logits + torch.randn(logits.shape) / 8**0.5 if reduced else logits
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from verisim.networks.averaged import SinglePrecision
 
-FLIPPED = 1.2e-3
+FLIPPED = 1.6e-3
 """Share of the foreground voxels of a volume that rounding may give another label."""
 
 DOUBT = 2.0
@@ -107,14 +107,18 @@ class Careful(nn.Module):
         network: (B, C, X, Y, Z) to logits, mirror images included.
         rounding: See the function of that name; patches that were computed twice correct it.
         weights: Of the voxels of a patch, (X, Y, Z): the importance that they have later.
+        learning: So many patches are computed twice in any case, to see how far rounding moves
+            this volume.
     """
 
-    def __init__(self, network: nn.Module, rounding: float, weights: Tensor) -> None:
+    def __init__(
+        self, network: nn.Module, rounding: float, weights: Tensor, learning: int = 0
+    ) -> None:
         super().__init__()
         self.network = network
         self._single = SinglePrecision(network)
         self._squares, self._compared = PRIOR * rounding**2, float(PRIOR)
-        self._weights = weights
+        self._weights, self._learning = weights, learning
         self._flips = self._found = self._often = self._usual = 0.0
 
     def forward(self, patches: Tensor) -> Tensor:
@@ -126,7 +130,8 @@ class Careful(nn.Module):
             self._doubts(logits)
             return logits
         reduced = self._answer(self.network, patches)
-        if not self._doubts(reduced):
+        self._learning -= 1
+        if not self._doubts(reduced) and self._learning < 0:
             return reduced
         single = self._answer(self._single, patches)
         self._compare(single, reduced)
@@ -134,7 +139,7 @@ class Careful(nn.Module):
 
     def _expects_doubt(self) -> bool:
         """Whether a patch like those before would be computed twice."""
-        if self._compared < ENOUGH:
+        if self._compared < ENOUGH or self._learning > 0:
             return self._often > OFTEN
         return self._flips + self._usual > FLIPPED * self._found
 

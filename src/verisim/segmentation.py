@@ -37,6 +37,9 @@ LARGE = 2**22
 PROBE_SIDE = 48
 """Voxels, about, along a side of the patch by which rounding is measured."""
 
+LEARNING = 50
+"""One patch of so many shows how far rounding moves a volume."""
+
 Precision = Literal["auto", "single"]
 
 Networks = Callable[[ModelCard, str], torch.nn.Module]
@@ -173,7 +176,7 @@ class NetworkSegmenter:
         blocks = logits_by_row(
             _quick(self.network, self.card.classes)
             if sparse
-            else self._careful(seen.prepared.channels),
+            else self._careful(seen.prepared.channels, number_of_patches(shape, size)),
             seen.prepared.array,
             size,
             progress,
@@ -185,7 +188,7 @@ class NetworkSegmenter:
         wanted = [side.stop - side.start for side in seen.box]
         return (softmax(logits) for logits in linear_by_row(blocks, shape[0], wanted, slices))
 
-    def _careful(self, channels: int) -> torch.nn.Module:
+    def _careful(self, channels: int, patches: int) -> torch.nn.Module:
         """The network for one volume: in reduced precision where no label depends on it."""
         if self.precision == "single":
             return self.network
@@ -193,7 +196,7 @@ class NetworkSegmenter:
         pairs = zip(size, self.card.network.divisor, strict=True)
         small = (min(side, max(PROBE_SIDE // d, 2) * d) for side, d in pairs)
         error = rounding(_unmirrored(self.network), (channels, *small), self.device)
-        return Careful(self.network, error, importance(size))
+        return Careful(self.network, error, importance(size), patches // LEARNING)
 
 
 def _quick(network: torch.nn.Module, classes: int) -> torch.nn.Module:
