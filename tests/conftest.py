@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from scipy.spatial.transform import Rotation
 from torch import nn
 
 from verisim.card import ModelCard, TrainingRecord, write_model
+from verisim.diffusion import Sampling
+from verisim.networks.medsegdiff import MedSegDiff
 from verisim.networks.unet import UNet
 from verisim.networks.weights import weights_of
 from verisim.preprocessing import Preprocessing
@@ -107,6 +110,19 @@ def a_trained_model(a_card: ModelCard, tmp_path: Path) -> ModelCard:
     with seeded(0):
         network = a_card.build()
     return write_model(a_card, weights_of(network), tmp_path / "models")
+
+
+@pytest.fixture
+def a_diffusion_model(a_card: ModelCard, tmp_path: Path) -> ModelCard:
+    """The tiny model's labels by diffusion, with weights of a fixed seed."""
+    plan = MedSegDiff((4, 8), ((1, 1, 1), (2, 2, 2)), ((3, 3, 3), (3, 3, 3)))
+    sampling = Sampling(samples=3, steps=2)
+    card = replace(a_card, name="tiny-diffusion", network=plan, sampling=sampling)
+    with seeded(0):
+        network = card.build()
+        # an untrained network is undecided: louder, its samples have labels, and differ
+        nn.init.normal_(network.get_submodule("denoiser.head").get_parameter("weight"), std=5)
+    return write_model(card, weights_of(network), tmp_path / "models")
 
 
 def parameters(network: nn.Module) -> int:

@@ -16,8 +16,9 @@ ROOMS = {
     "postprocessing networks diffusion",
     4: "card installed description layouts subjects dataset fingerprint planning devices "
     "download training exchange memory",
-    5: "segmentation ensembles rescue rescued_segmenter joining answer mirroring diagnosis "
-    "evaluation questions cases cross_validation jobs serving",
+    5: "fusion sampling_wish consensus sight segmentation diffusion_segmenter ensembles rescue "
+    "rescued_segmenter joining answer mirroring diagnosis evaluation questions cases "
+    "cross_validation jobs serving",
     6: "cli",
 }
 FLOORS = {room: floor for floor, rooms in ROOMS.items() for room in rooms.split()}

@@ -50,6 +50,30 @@ def test_where_nothing_was_found_there_is_no_certainty(probabilities: Volume) ->
     assert Labelling(probabilities, WHOLE, LABELS).certainty == 0
 
 
+def test_the_expected_dice_is_that_with_masks_drawn_from_the_probabilities() -> None:
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 2, (3, 24, 24, 24)).astype(np.float32)
+    probabilities = softmax(logits)
+    labelling = Labelling(Volume(np.zeros((24, 24, 24)), np.eye(4)), WHOLE, LABELS)
+    labelling.fill(probabilities)
+    answer = probabilities.argmax(axis=0)
+    drawn = (generator.random((24, 24, 24)) > probabilities.cumsum(axis=0)).sum(axis=0)
+    for name, value in LABELS.items():
+        found, true = answer == value, drawn == value
+        dice = 2 * (found & true).sum() / (found.sum() + true.sum())
+        assert labelling.expected_dice[name] == pytest.approx(dice, abs=0.02)
+
+
+def test_sure_probabilities_expect_a_dice_of_1_and_nothing_found_expects_none() -> None:
+    sure = np.zeros((3, 4, 4, 4), np.float32)
+    sure[1] = 1
+    labelling = Labelling(Volume(np.zeros((4, 4, 4)), np.eye(4)), WHOLE, LABELS)
+    labelling.fill(sure)
+    first, second = LABELS
+    assert labelling.expected_dice[first] == 1
+    assert np.isnan(labelling.expected_dice[second])
+
+
 def test_probabilities_sum_to_1() -> None:
     logits = np.random.default_rng(0).normal(size=(3, 4, 5, 6)).astype(np.float32)
     np.testing.assert_allclose(softmax(logits).sum(axis=0), 1, atol=1e-6)

@@ -29,7 +29,7 @@ from lib.pacs.settings import read_settings
 from lib.scoring import DiceScore, score_only_when_asked
 from lib.serving import serve
 from lib.sessions import SafeSessions
-from lib.strategies import RandomCase, UncertainCase
+from lib.strategies import RandomCase, UncertainCase, WorstExpectedCase
 from lib.train import FineTuning
 from verisim import __version__
 from verisim.files.limits import limit_voxels
@@ -104,7 +104,11 @@ class Verisim(MONAILabelApp):
 
     def init_strategies(self) -> dict[str, Strategy]:
         """Which case to label next."""
-        return {"random": RandomCase(), "uncertain": UncertainCase()}
+        return {
+            "random": RandomCase(),
+            "uncertain": UncertainCase(),
+            "expected_dice": WorstExpectedCase(),
+        }
 
     def init_scoring_methods(self) -> dict[str, ScoringMethod]:
         """How well two tags of labels agree."""

@@ -8,6 +8,7 @@ from typing import Any
 from scipy import ndimage
 
 from verisim.card import ModelCard
+from verisim.consensus import Sampled
 from verisim.rescue import Rescued
 from verisim.volume import LabelMap
 
@@ -36,12 +37,16 @@ def answer(
         "label_colors": {name: list(color) for name, color in card.colors.items()},
         "volumes_ml": {name: round(ml, 4) for name, ml in label_map.volumes_ml.items()},
         "certainty": segmentation.certainty,
+        "expected_dice": {
+            name: round(expected, 4) for name, expected in segmentation.expected_dice.items()
+        },
         "warnings": list(segmentation.warnings),
         "seconds": timed,
         "device": rescued.attempt.device,
         "memory": {"attempts": rescued.attempts, "patch_sizes": rescued.patch_sizes},
         "mirror": mirror,
         "model": {"name": card.name, "version": card.version},
+        **_sampled(segmentation.sampled),
     }
 
 
@@ -56,6 +61,19 @@ def centroids(label_map: LabelMap) -> list[dict[str, list[int]]]:
             centre = [round(s.start + c) for s, c in zip(box, inside, strict=True)]
             found.append({names[value]: centre})
     return found
+
+
+def _sampled(sampled: Sampled | None) -> dict[str, Any]:
+    if sampled is None:
+        return {}
+    told = {name: [round(ml, 4) for ml in found] for name, found in sampled.volumes_ml.items()}
+    return {
+        "sampled": {
+            "volumes_ml": told,
+            "agreement": round(sampled.agreement, 4),
+            "evaluations": sampled.evaluations,
+        }
+    }
 
 
 def _latencies(seconds: Mapping[str, float]) -> dict[str, float]:

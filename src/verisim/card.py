@@ -16,10 +16,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from verisim.diffusion import Sampling
 from verisim.errors import BadCard, NotFound
 from verisim.files import Color
 from verisim.files.atomic import make_folder, replacing
 from verisim.networks.averaged import Average
+from verisim.networks.mask_sampler import MaskSampler
+from verisim.networks.medsegdiff import MedSegDiff
+from verisim.networks.network import KINDS, Network
 from verisim.networks.unet import UNet
 from verisim.networks.weights import fill
 from verisim.preprocessing import Preprocessing
@@ -78,6 +82,7 @@ class ModelCard:
         preprocessing: To the network's world.
         patch_size: Spatial shape that the network sees at once.
         network: The network's arguments.
+        sampling: How masks come out of noise; of MedSegDiff only.
         configuration: Which of a plan's networks it is, in nnU-Net's words.
         members: Networks of this shape in the weights' file, whose logits are averaged.
         mirrored_axes: Axes of the network's world along which training mirrored its patches.
@@ -102,9 +107,10 @@ class ModelCard:
     colors: Mapping[str, Color]
     preprocessing: Preprocessing
     patch_size: tuple[int, int, int]
-    network: UNet
+    network: Network
     version: int = 1
     kind: Literal["segmentation"] = "segmentation"
+    sampling: Sampling | None = None
     configuration: Configuration = "3d_fullres"
     members: int = 1
     mirrored_axes: tuple[int, ...] = ()
@@ -138,6 +144,12 @@ class ModelCard:
                 f"{self.name} keeps the largest part of {', '.join(sorted(absent))}, "
                 "which is none of its labels.",
                 f"Choose from: {', '.join(self.labels)}.",
+            )
+        if isinstance(self.network, MedSegDiff) != (self.sampling is not None):
+            raise BadCard(
+                f"The card of {self.name} must say how masks are sampled if its network is a "
+                "MedSegDiff, and only then.",
+                "Write a table [sampling], or leave it out.",
             )
         if any(size % d for size, d in zip(self.patch_size, self.network.divisor, strict=True)):
             raise BadCard(
@@ -173,9 +185,15 @@ class ModelCard:
     def build(self, deep_supervision: bool = False) -> nn.Module:
         """The network without trained weights; of several members, their average."""
         if self.members == 1:
-            return self.network.build(self.inputs, self.classes, deep_supervision)
+            return self._single(deep_supervision)
         single = replace(self, members=1)
         return Average(single.build() for _ in range(self.members))
+
+    def _single(self, deep_supervision: bool) -> nn.Module:
+        if isinstance(self.network, UNet):
+            return self.network.build(self.inputs, self.classes, deep_supervision)
+        denoiser = self.network.build(self.inputs, self.classes)
+        return MaskSampler(denoiser, self.sampling or Sampling())
 
     def load(self) -> nn.Module:
         """The network with its trained weights, ready to predict.
@@ -215,7 +233,7 @@ def read_card(path: Path) -> ModelCard:
         raise BadCard(f"The card {path} is no TOML file: {error}.", "Copy it again.") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"] if part not in KINDS)
         raise BadCard(
             f"The card {path} has a wrong field {where}: {first['msg']}.", "Correct the card."
         ) from error

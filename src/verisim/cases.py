@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from verisim.consensus import Sampled
 from verisim.errors import Cancelled, StorageFailed, VerisimError, heard_warnings
 from verisim.files import write
 from verisim.files.atomic import make_folder
@@ -44,6 +45,8 @@ class Answer:
         warnings: What the person should know before trusting it.
         error: Why there is no label map.
         maps: Those that were written beside it.
+        expected_dice: Of each label that was found, what its probabilities let expect.
+        sampled: What a diffusion model's samples say beside their mean.
     """
 
     case: str
@@ -55,6 +58,8 @@ class Answer:
     warnings: tuple[str, ...] = ()
     error: Refusal | None = None
     maps: MapFiles = field(default_factory=MapFiles)
+    expected_dice: Mapping[str, float] = field(default_factory=dict)
+    sampled: Sampled | None = None
 
 
 def segment_cases(
@@ -128,4 +133,6 @@ def _answer(segmenter: Segmenter, question: Question, progress: Progress) -> Ans
         stages={k: round(v, 4) for k, v in {**around, **segmentation.seconds}.items()},
         warnings=(*heard, *segmentation.warnings),
         maps=question.maps,
+        expected_dice={k: round(v, 4) for k, v in segmentation.expected_dice.items()},
+        sampled=segmentation.sampled,
     )

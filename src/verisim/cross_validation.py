@@ -12,6 +12,7 @@ import numpy as np
 
 from verisim.card import ModelCard, read_card, write_model
 from verisim.dataset import Case, Dataset, Fold
+from verisim.diffusion_segmenter import DiffusionSegmenter
 from verisim.errors import BadInput
 from verisim.files import read_label_map, write
 from verisim.files.atomic import clear_unfinished, make_folder
@@ -146,7 +147,8 @@ class CrossValidation:
         if not waiting:
             return
         first = FirstStage(card)
-        segmenter = NetworkSegmenter(card, self.device, previous=first if card.previous else None)
+        make = DiffusionSegmenter if card.sampling else NetworkSegmenter
+        segmenter = make(card, self.device, previous=first if card.previous else None)
         for number, case in enumerate(waiting):
             progress.advance(number, len(waiting), f"answering fold {k + 1} of {self.count}")
             first.path = self.before.get(case.name)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from verisim.card import ModelCard
+from verisim.diffusion_segmenter import DiffusionSegmenter
 from verisim.errors import BadCard
 from verisim.installed import find_card
 from verisim.maps import MapKind
@@ -17,21 +18,24 @@ from verisim.memory import within_memory
 from verisim.postprocessing import Labelling
 from verisim.progress import SILENT, Clock, Part, Progress
 from verisim.rescue import AS_ASKED, Sparing
+from verisim.sampling_wish import AS_ITS_CARD_SAYS, SamplingWish
 from verisim.segmentation import (
     Networks,
     NetworkSegmenter,
     Precision,
-    Seen,
     Segmentation,
     Segmenter,
-    check_channels,
     finished,
     load_network,
 )
+from verisim.sight import Seen, check_channels
 from verisim.volume import Array, Volume
 
 ROWS_AT_ONCE = 8
 """Rows of the averaged probabilities that are read back together."""
+
+Member = NetworkSegmenter | DiffusionSegmenter
+"""Whatever gives probabilities row by row."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class EnsembleSegmenter:
     """
 
     card: ModelCard
-    members: tuple[NetworkSegmenter, ...]
+    members: tuple[Member, ...]
     maps: tuple[MapKind, ...] = ()
 
     def __call__(self, volume: Volume, progress: Progress = SILENT) -> Segmentation:
@@ -68,7 +72,7 @@ class EnsembleSegmenter:
                 self.card, self._labelling(total, turned), volume, clock, tuple(warnings)
             )
 
-    def _add(self, total: Array, member: NetworkSegmenter, seen: Seen, progress: Progress) -> None:
+    def _add(self, total: Array, member: Member, seen: Seen, progress: Progress) -> None:
         """Add one model's share; where it does not look, it says background."""
         share = 1 / len(self.members)
         total[0] += np.float16(share)
@@ -97,6 +101,7 @@ def segmenter_of(
     sparing: Sparing = AS_ASKED,
     networks: Networks = load_network,
     maps: tuple[MapKind, ...] = (),
+    wish: SamplingWish = AS_ITS_CARD_SAYS,
 ) -> Segmenter:
     """The segmenter that a card asks for: its own networks, a cascade, or several models.
 
@@ -109,6 +114,7 @@ def segmenter_of(
         sparing: How memory is spared.
         networks: Where the networks come from.
         maps: What is told of each voxel beside its label.
+        wish: How diffusion models sample.
 
     Raises:
         NotFound: A model that the card names is not installed.
@@ -118,14 +124,19 @@ def segmenter_of(
     def named(name: str) -> ModelCard:
         return find_card(name, *folders, card.folder)
 
-    def stage(one: ModelCard, previous: Segmenter | None = None) -> NetworkSegmenter:
-        spared = sparing.card(one)
+    def stage(one: ModelCard, previous: Segmenter | None = None) -> Member:
+        spared = wish.of(sparing.card(one))
         told = maps if one is card else ()  # of a first stage or a member only the labels matter
+        if one.sampling:
+            kept = wish.kept and one is card
+            return DiffusionSegmenter(
+                spared, device, precision, previous, sparing.alone, told, kept, networks
+            )
         return NetworkSegmenter(
             spared, device, mirroring, precision, previous, sparing.alone, told, networks
         )
 
-    def single(one: ModelCard) -> NetworkSegmenter:
+    def single(one: ModelCard) -> Member:
         if not one.previous:
             return stage(one)
         return stage(one, stage(_first_stage(one, named(one.previous))))
@@ -148,7 +159,7 @@ def _first_stage(card: ModelCard, first: ModelCard) -> ModelCard:
     return first
 
 
-def _check_fit(card: ModelCard, members: Sequence[NetworkSegmenter]) -> None:
+def _check_fit(card: ModelCard, members: Sequence[Member]) -> None:
     for member in members:
         same = (
             dict(member.card.labels) == dict(card.labels)

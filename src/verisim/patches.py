@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise, product
 from math import ceil, prod
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from verisim.free_memory import available_bytes
 from verisim.precision import reduced_precision
-from verisim.progress import SILENT, Progress
+from verisim.progress import SILENT, Progress, Together
 from verisim.volume import Array
 
 OVERLAP = 0.5
@@ -45,6 +46,18 @@ VOXELS_AT_ONCE = 2**22
 Network = Callable[[Tensor], Tensor]
 
 
+@dataclass(frozen=True)
+class PlacedNetwork:
+    """A network that is told where its patches lie, and who watches.
+
+    Args:
+        ask: Patches (B, C, X, Y, Z), the first voxel of each, and a progress of its own to
+            whatever it answers, (B, K, X, Y, Z).
+    """
+
+    ask: Callable[[Tensor, Sequence[Sequence[int]], Progress], Tensor]
+
+
 def predict(
     network: Network,
     array: Array,
@@ -63,7 +76,7 @@ def predict(
 
 
 def logits_by_row(
-    network: Network,
+    network: Network | PlacedNetwork,
     array: Array,
     patch_size: Sequence[int],
     progress: Progress = SILENT,
@@ -91,13 +104,13 @@ def logits_by_row(
     padded, inner = _padded(array, patch_size)
     sides = zip(padded.shape[1:], patch_size, strict=True)
     xs, ys, zs = (starts(length, side, overlap) for length, side in sides)
-    watched = _watched(network, progress, len(xs) * len(ys) * len(zs), device)
+    watched = _Watched(network, progress, len(xs) * len(ys) * len(zs), device)
     joined = _Joined(padded.shape[1:], patch_size)
     count = 1 if alone else patches_at_once(patch_size)
     for x, following in pairwise([*xs, xs[-1] + patch_size[0]]):
         for boxes in _groups([_box((x, y, z), patch_size) for y, z in product(ys, zs)], count):
             patches = np.stack([padded[(slice(None), *box)] for box in boxes])
-            joined.add(boxes, watched(torch.from_numpy(patches)))
+            joined.add(boxes, watched(torch.from_numpy(patches), boxes))
         first, last = (min(max(edge - x, 0), following - x) for edge in _edges(inner[0]))
         for rows in joined.rows(first, last):
             yield rows[:, :, inner[1], inner[2]].numpy()
@@ -185,23 +198,33 @@ def _zeros(shape: Sequence[int]) -> Tensor:
         return torch.from_numpy(np.memmap(file, np.float16, "w+", shape=tuple(shape)))
 
 
-def _watched(
-    network: Network, progress: Progress, total: int, device: torch.device | str
-) -> Network:
+class _Watched:
     """The network in reduced precision on its device, telling of each patch."""
-    done = 0
 
-    def ask(patches: Tensor) -> Tensor:
-        nonlocal done
-        progress.advance(done, total, "patches")
-        with torch.inference_mode(), reduced_precision(device):
-            logits = network(patches.to(device)).float().cpu()
-        done += len(patches)
-        if done == total:
-            progress.advance(total, total, "patches")
+    def __init__(
+        self,
+        network: Network | PlacedNetwork,
+        progress: Progress,
+        total: int,
+        device: torch.device | str,
+    ) -> None:
+        self._network, self._progress = network, progress
+        self._done, self._total, self._device = 0, total, device
+
+    def __call__(self, patches: Tensor, boxes: Sequence[tuple[slice, ...]]) -> Tensor:
+        self._progress.advance(self._done, self._total, "patches")
+        with torch.inference_mode(), reduced_precision(self._device):
+            logits = self._asked(patches.to(self._device), boxes).float().cpu()
+        self._done += len(patches)
+        if self._done == self._total:
+            self._progress.advance(self._total, self._total, "patches")
         return logits
 
-    return ask
+    def _asked(self, patches: Tensor, boxes: Sequence[tuple[slice, ...]]) -> Tensor:
+        if not isinstance(self._network, PlacedNetwork):
+            return self._network(patches)
+        within = Together(self._progress, self._done, len(patches), self._total)
+        return self._network.ask(patches, [[side.start for side in box] for box in boxes], within)
 
 
 def _padded(array: Array, patch_size: Sequence[int]) -> tuple[Array, tuple[slice, ...]]:

@@ -39,8 +39,8 @@ class Labelling:
         self._open = self._array[box]
         self._making = MapMaking(like, box, labels, maps)
         self._filled = 0
-        self._voxels = 0
-        self._certainty = 0.0
+        # of each class: its voxels, its probability on them, and its probability everywhere
+        self._sums = torch.zeros(3, len(labels) + 1, dtype=torch.float64)
 
     def fill(self, probabilities: Array) -> None:
         """The most probable class of the next rows (K, n, Y, Z), background first."""
@@ -49,9 +49,10 @@ class Labelling:
         self._open[rows] = winner.numpy()
         self._making.fill(rows, probabilities)
         self._filled = rows.stop
-        found = winner > 0
-        self._voxels += int(found.sum())
-        self._certainty += float(highest[found].sum(dtype=torch.float64))
+        chosen, classes = winner.flatten(), len(probabilities)
+        self._sums[0] += torch.bincount(chosen, minlength=classes)
+        self._sums[1] += torch.bincount(chosen, highest.flatten(), classes)
+        self._sums[2] += torch.from_numpy(probabilities).flatten(1).sum(dim=1).double()
 
     @property
     def label_map(self) -> LabelMap:
@@ -66,7 +67,20 @@ class Labelling:
     @property
     def certainty(self) -> float:
         """Mean probability of the chosen label over the foreground; 0 without any."""
-        return self._certainty / self._voxels if self._voxels else 0.0
+        voxels, shared, _ = self._sums[:, 1:].sum(dim=1).tolist()
+        return shared / voxels if voxels else 0.0
+
+    @property
+    def expected_dice(self) -> dict[str, float]:
+        """Of each label, the Dice with what the probabilities expect; nan where it is nowhere.
+
+        2 Σ p m / (Σ p + Σ m) for probabilities p and the mask m of the label: what Dice 1945 is
+        on average if voxels are what the probabilities say and the volume hardly varies.
+        """
+        voxels, shared, everywhere = self._sums
+        expected = 2 * shared / (voxels + everywhere)
+        found = torch.where(voxels > 0, expected, torch.nan)
+        return {name: float(found[value]) for name, value in self._labels.items()}
 
 
 def softmax(logits: Array) -> Array:

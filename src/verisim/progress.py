@@ -41,6 +41,27 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Together:
+    """The progress of a few of several works that are done at once.
+
+    Args:
+        whole: Hears of all.
+        first: The first of them, from 0.
+        size: How many are done at once.
+        count: How many there are in all.
+    """
+
+    whole: Progress
+    first: int
+    size: int
+    count: int
+
+    def advance(self, done: int, total: int, message: str = "") -> None:
+        """See `Progress`."""
+        self.whole.advance(self.first * total + self.size * done, self.count * total, message)
+
+
+@dataclass(frozen=True)
 class Share:
     """The progress of one part of a work, between two percentages of the whole.
 

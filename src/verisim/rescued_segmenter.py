@@ -15,6 +15,7 @@ from verisim.maps import MapKind
 from verisim.memory import ran_out, release
 from verisim.progress import SILENT, Progress
 from verisim.rescue import Attempt, segment_within
+from verisim.sampling_wish import AS_ITS_CARD_SAYS, SamplingWish
 from verisim.segmentation import Networks, Precision, Segmentation, Segmenter, load_network
 from verisim.volume import Volume
 
@@ -33,6 +34,7 @@ class RescuedSegmenter:
         folders: Where the models lie that the card names, besides its own folder.
         precision: See `NetworkSegmenter`.
         maps: What is told of each voxel beside its label.
+        wish: How diffusion models sample.
         networks: Where the networks come from.
 
     Raises:
@@ -46,6 +48,7 @@ class RescuedSegmenter:
     folders: Sequence[Path] = ()
     precision: Precision = "auto"
     maps: tuple[MapKind, ...] = ()
+    wish: SamplingWish = AS_ITS_CARD_SAYS
     networks: Networks = field(default=load_network, repr=False)
     _loaded: dict[tuple[Path, str], torch.nn.Module] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -86,6 +89,7 @@ class RescuedSegmenter:
             attempt.sparing,
             self._network,
             self.maps,
+            self.wish,
         )
 
     def _network(self, card: ModelCard, device: str) -> torch.nn.Module:

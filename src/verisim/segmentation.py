@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Literal, Protocol
 
-import numpy as np
 import torch
 
 from verisim.card import ModelCard
-from verisim.errors import WrongChannels
+from verisim.consensus import Sampled
 from verisim.maps import MapKind, Maps
-from verisim.memory import hand_back, keep_freed, within_memory
+from verisim.memory import keep_freed, within_memory
 from verisim.networks.averaged import Average, Mirrored, SinglePrecision, Skipping
 from verisim.patches import (
     MANY_PATCHES,
@@ -25,14 +25,8 @@ from verisim.patches import (
 from verisim.postprocessing import Labelling, keep_largest, softmax
 from verisim.precision import Careful, laid_out, rounding
 from verisim.progress import SILENT, Clock, Part, Progress
-from verisim.resampling import linear_by_row, slice_axis
-from verisim.volume import Array, LabelMap, Volume, millimetres
-
-UNLIKE_FACTOR = 1.5
-"""A box this much larger or smaller than any in the training data is reported as unlike it."""
-
-LARGE = 2**22
-"""Voxels of a volume whose intermediate arrays would be missed."""
+from verisim.sight import Seen, check_channels, look, tidy
+from verisim.volume import Array, LabelMap, Volume
 
 PROBE_SIDE = 48
 """Voxels, about, along a side of the patch by which rounding is measured."""
@@ -67,8 +61,10 @@ class Segmentation:
         certainty: Mean probability of the chosen label over its foreground, 0..1; 0 where nothing
             was found.
         seconds: Wall time of each stage.
+        expected_dice: Of each label that was found, what its probabilities let expect.
         warnings: What the person should know before trusting it.
         maps: Of each voxel, if the segmenter was made to tell them; not cleaned.
+        sampled: What samples say beside their mean, which is the answer; None of one answer.
     """
 
     label_map: LabelMap
@@ -76,6 +72,8 @@ class Segmentation:
     seconds: Mapping[str, float]
     warnings: tuple[str, ...] = ()
     maps: Maps = field(default_factory=Maps)
+    sampled: Sampled | None = None
+    expected_dice: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def total_seconds(self) -> float:
@@ -155,14 +153,7 @@ class NetworkSegmenter:
 
     def look(self, volume: Volume, progress: Progress = SILENT) -> Seen:
         """The volume as the network sees it; in a cascade after the first stage has answered."""
-        turned = volume.reoriented(self.card.preprocessing.orientation or volume.orientation)
-        prepared = self.card.preprocessing(turned)
-        _tidy(volume)
-        if self.previous is not None:
-            first = self.previous(volume, Part(progress, 0, 2, "stage"))
-            prepared = _with_labels(prepared, first.label_map)
-        box = self.card.preprocessing.box(turned)
-        return Seen(turned, box, prepared, unlike_training(self.card, prepared))
+        return look(self.card, volume, self.previous, progress)
 
     def probabilities(self, seen: Seen, progress: Progress = SILENT) -> Iterator[Array]:
         """Probabilities (K, n, Y, Z) on the voxels of the box, the next n rows along X at a time.
@@ -184,9 +175,7 @@ class NetworkSegmenter:
             SPARSE_OVERLAP if sparse else OVERLAP,
             self.alone,
         )
-        slices = slice_axis(seen.prepared.spacing_mm, seen.turned.spacing_mm)
-        wanted = [side.stop - side.start for side in seen.box]
-        return (softmax(logits) for logits in linear_by_row(blocks, shape[0], wanted, slices))
+        return (softmax(logits) for logits in seen.in_place(blocks))
 
     def _careful(self, channels: int, patches: int) -> torch.nn.Module:
         """The network for one volume: in reduced precision where no label depends on it."""
@@ -209,23 +198,6 @@ def _unmirrored(network: torch.nn.Module) -> torch.nn.Module:
     return network.network if isinstance(network, Mirrored) else network
 
 
-@dataclass(frozen=True)
-class Seen:
-    """A question as a network sees it.
-
-    Args:
-        turned: The volume with the network's axes.
-        box: The part of it that is looked at.
-        prepared: That part, preprocessed.
-        warnings: What is odd about it.
-    """
-
-    turned: Volume
-    box: tuple[slice, slice, slice]
-    prepared: Volume
-    warnings: tuple[str, ...]
-
-
 def finished(
     card: ModelCard,
     labelling: Labelling,
@@ -234,7 +206,7 @@ def finished(
     warnings: tuple[str, ...],
 ) -> Segmentation:
     """The answer on the voxels of the question, cleaned as the card says."""
-    _tidy(volume)
+    tidy(volume)
     label_map = keep_largest(labelling.label_map, card.keep_largest, card.keep_largest_foreground)
     label_map = label_map.reoriented(volume.orientation)
     # turning back may move the affine by rounding: the place is that of the question
@@ -242,51 +214,8 @@ def finished(
     maps = labelling.maps.placed_like(volume)
     clock.lap("postprocessing")
     certainty, warnings = round(labelling.certainty, 4), (*warnings, *_nothing_found(label_map))
-    return Segmentation(label_map, certainty, clock.laps, warnings, maps)
-
-
-def _tidy(volume: Volume) -> None:
-    """What a stage of a large volume freed is not kept while the next one takes its own."""
-    if volume.array.size >= LARGE:
-        hand_back("cpu")
-
-
-def check_channels(card: ModelCard, volume: Volume) -> None:
-    """Refuse a volume with other channels than a model learned from.
-
-    Raises:
-        WrongChannels: Says which channels are wanted.
-    """
-    wanted = len(card.channels)
-    if volume.channels != wanted:
-        raise WrongChannels(
-            f"The volume has {volume.channels} channel(s), {card.title} wants {wanted}: "
-            f"{', '.join(card.channels)}.",
-            "Send the channels that the model was trained on, in this order.",
-        )
-
-
-def _with_labels(prepared: Volume, label_map: LabelMap) -> Volume:
-    """The channels of a volume, and one more for each label: 1 inside, 0 outside."""
-    placed = label_map.resampled_like(prepared)
-    inside = [placed.binary(name).astype(np.float32) for name in placed.labels]
-    return prepared.new(np.concatenate([prepared.array, np.stack(inside)]))
-
-
-def unlike_training(card: ModelCard, prepared: Volume) -> tuple[str, ...]:
-    """A warning when the preprocessed volume's box is far from every box of the training data."""
-    if card.training is None:
-        return ()
-    low, high = card.training.extent_mm
-    extent = np.array(prepared.extent_mm)
-    fits = (extent >= np.divide(low, UNLIKE_FACTOR)) & (extent <= np.multiply(high, UNLIKE_FACTOR))
-    if fits.all():
-        return ()
-    return (
-        f"This volume is unlike the training data: its box of {millimetres(extent)} mm lies "
-        f"outside the {millimetres(low)} to {millimetres(high)} mm that {card.title} learned "
-        "from. Crop it to the same anatomy before trusting the result.",
-    )
+    expected = {name: one for name, one in labelling.expected_dice.items() if not isnan(one)}
+    return Segmentation(label_map, certainty, clock.laps, warnings, maps, expected_dice=expected)
 
 
 def _nothing_found(label_map: LabelMap) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ import torch
 
 from verisim import files
 from verisim.card import ModelCard, write_model
+from verisim.diffusion import Sampling
+from verisim.networks.medsegdiff import MedSegDiff
 from verisim.networks.unet import UNet
 from verisim.networks.weights import weights_of
 from verisim.preprocessing import Preprocessing
@@ -66,6 +68,12 @@ def a_tiny_card(name: str = "tiny", channels: tuple[str, ...] = ("MR",)) -> Mode
         network=UNet((4, 8), ((1, 1, 1), (2, 2, 2)), ((3, 3, 3), (3, 3, 3)), 1),
         keep_largest=("anterior",),
     )
+
+
+def a_diffusion_card(name: str = "diffusion") -> ModelCard:
+    """A MedSegDiff of two stages."""
+    plan = MedSegDiff((4, 8), ((1, 1, 1), (2, 2, 2)), ((3, 3, 3), (3, 3, 3)))
+    return replace(a_tiny_card(name), network=plan, sampling=Sampling(samples=3, steps=2))
 
 
 def untrained(card: ModelCard, folder: Path, seed: int = 0) -> ModelCard:

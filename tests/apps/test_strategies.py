@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from monailabel.datastore.local import LocalDatastore
 
-from lib.strategies import RandomCase, UncertainCase
+from lib.strategies import RandomCase, UncertainCase, WorstExpectedCase
 from tests.apps.studies import open_studies, write_case
 from verisim.errors import BadInput
 
@@ -60,6 +60,22 @@ def test_uncertain_sees_what_another_process_has_stored(studies: LocalDatastore)
 def test_uncertain_ignores_a_certainty_that_is_no_number(studies: LocalDatastore) -> None:
     studies.update_label_info("c", "original", {"params": {"certainty": "low"}})
     assert UncertainCase()({}, studies)["id"] == "d"
+
+
+def test_the_lowest_expected_dice_comes_first(studies: LocalDatastore) -> None:
+    for name, expected in {
+        "b": {"anterior": 0.9, "posterior": 0.8},
+        "c": {"anterior": 0.7, "posterior": 0.9},
+        "d": {},
+    }.items():
+        studies.update_label_info(name, "original", {"params": {"expected_dice": expected}})
+    order = []
+    for _ in range(3):
+        order.append(WorstExpectedCase()({}, studies))
+        approve(studies, order[-1]["id"])
+    assert [one["id"] for one in order] == ["d", "c", "b"]
+    assert [one["expected_dice"] for one in order] == pytest.approx([0, 0.8, 0.85])
+    assert WorstExpectedCase()({}, studies) == {"id": "a", "expected_dice": None}
 
 
 def test_random_draws_the_same_case_for_the_same_seed(studies: LocalDatastore) -> None:

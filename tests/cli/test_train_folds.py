@@ -67,6 +67,22 @@ def test_one_fold_becomes_a_model_of_its_own_and_all_of_them_go_on_from_it(
     assert find_card("balls", models).members == 5
 
 
+@pytest.mark.parametrize("configuration", ["3d_fullres", "2d"])
+def test_a_diffusion_model_is_trained_by_folds_and_samples(
+    train: Train, verisim: Command, models: Path, tmp_path: Path, output: Path, configuration: str
+) -> None:
+    options = ("--network", "medsegdiff", "--configuration", configuration)
+    assert train("--name", "balls", "--fold", "all", *options).code == 0
+    card = find_card("balls", models)
+    assert card.sampling is not None
+    assert "by diffusion" in card.description
+    case = tmp_path / "data/images/case_0.nii.gz"
+    answer = ("-o", output / "a.nii.gz", "--model", "balls", "--models", models, "--json")
+    run = verisim("segment", case, *answer, "--steps", 1)
+    assert run.code == 0
+    assert {len(v) for v in run.facts["cases"][0]["sampled"]["volumes_ml"].values()} == {5}
+
+
 def test_slices_are_trained_and_answer_volumes(
     train: Train, verisim: Command, models: Path, tmp_path: Path, output: Path
 ) -> None:

@@ -25,6 +25,7 @@ from verisim.jobs.segmenting import rescued_by
 from verisim.jobs.turns import Ticket, Turns
 from verisim.maps import MapKind
 from verisim.rescue import AS_ASKED, Rescued, Sparing
+from verisim.sampling_wish import AS_ITS_CARD_SAYS, SamplingWish
 from verisim.segmentation import Segmenter
 
 SECONDS = 20.0
@@ -184,12 +185,13 @@ class Networks:
         mirroring: bool | None = None,
         sparing: Sparing = AS_ASKED,
         maps: tuple[MapKind, ...] = (),
+        wish: SamplingWish = AS_ITS_CARD_SAYS,
     ) -> Segmenter:
         """The model on a device."""
         self.asked.append((device, where()))
         if device != "cpu":
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return segmenter_of(card, device, mirroring, sparing=sparing, maps=maps)
+        return segmenter_of(card, device, mirroring, sparing=sparing, maps=maps, wish=wish)
 
     def make_room(self, device: str, but: str) -> str | None:
         """Nothing else is there."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.apps.running import a_tiny_card, a_tiny_model, an_image, untrained
+from tests.apps.running import a_diffusion_card, a_tiny_card, a_tiny_model, an_image, untrained
 from verisim import files
 from verisim.ensembles import segmenter_of
 from verisim.errors import BadInput, Cancelled, NotFound, Unavailable
@@ -175,6 +175,19 @@ def test_what_cannot_be_answered_is_refused(kind: Segmenting, tmp_path: Path) ->
         kind.run(a_task(tmp_path, model="nonsense"), Heard())
     with pytest.raises(BadInput, match="mirror"):
         kind.run(a_task(tmp_path, mirror=True), Heard())
+
+
+def test_a_diffusion_model_samples_as_it_is_asked(kind: Segmenting, tmp_path: Path) -> None:
+    untrained(a_diffusion_card(), tmp_path / "models")
+    asked = {"model": "diffusion", "samples": 2, "steps": 3, "seed": 5}
+    task, heard = a_task(tmp_path, outputs=["label", "uncertainty"], **asked), Heard()
+    first, again = (kind.run(task, heard) for _ in range(2))
+    assert first["sampled"] == again["sampled"]
+    assert {len(found) for found in first["sampled"]["volumes_ml"].values()} == {2}
+    assert first["sampled"]["evaluations"] % 6 == 0
+    assert (task.results / "uncertainty.nrrd").exists()
+    with pytest.raises(BadInput, match="without samples"):
+        kind.run(a_task(tmp_path, samples=2), Heard())
 
 
 class _Unsendable:

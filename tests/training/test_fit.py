@@ -14,6 +14,7 @@ from verisim.card import ModelCard, read_card, write_model
 from verisim.dataset import Dataset
 from verisim.errors import BadDataset, BadInput, Cancelled, WrongChannels
 from verisim.installed import find_card
+from verisim.networks.medsegdiff import MedSegDiff
 from verisim.networks.weights import weights_of
 from verisim.segmentation import NetworkSegmenter
 from verisim.training.augmentation import seeded
@@ -52,6 +53,22 @@ def test_a_fit_leaves_a_model_that_can_be_found_loaded_and_used(
     for label in dataset.labels:
         both = (answer.label_map.binary(label) & truth.binary(label)).sum()
         assert both > 0.7 * truth.binary(label).sum()
+
+
+def test_a_diffusion_model_learns_and_is_fine_tuned(
+    dataset: Dataset, a_diffusion_model: ModelCard, tmp_path: Path
+) -> None:
+    plan = MedSegDiff((8, 16), ((1, 1, 1), (2, 2, 2)), ((3, 3, 3), (3, 3, 3)))
+    untrained = replace(a_diffusion_model, network=plan, training=None, figures={}, sha256="")
+    schedule = replace(QUICK, iterations=300, learning_rate=5e-3, validate_every=150)
+    card = Fit(untrained, dataset, schedule)(tmp_path / "run", tmp_path / "models")
+    assert card == read_card(card.card_path)
+    assert card.figures["dice.val"] > 0.7
+    came = Fit(card, dataset, replace(SHORT, learning_rate=1e-4)).improve(
+        tmp_path / "tuned", tmp_path / "models"
+    )
+    assert came.before == pytest.approx(card.figures["dice.val"], abs=0.01)
+    assert came.after > came.before - 0.05
 
 
 def test_the_card_records_where_its_knowledge_comes_from(

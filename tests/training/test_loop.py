@@ -21,6 +21,7 @@ from verisim.networks.unet import UNet
 from verisim.networks.weights import weights_of
 from verisim.training.loop import Loop, Trained
 from verisim.training.losses import dice_cross_entropy
+from verisim.training.objectives import Naming
 
 ROOT = Path(__file__).parents[2]
 
@@ -144,7 +145,7 @@ def test_a_checkpoint_of_another_network_is_refused(
     (tmp_path / "checkpoint.pt").write_bytes((uninterrupted[1] / "checkpoint.pt").read_bytes())
     wider = UNet((4, 6), ((1, 1, 1), (2, 2, 2)), ((3, 3, 3),) * 2, 1).build(1, 3)
     with pytest.raises(Conflict, match="another network"):
-        Loop(wider, dice_cross_entropy(), SCHEDULE, tmp_path).resume()
+        Loop(wider, Naming(dice_cross_entropy()), SCHEDULE, tmp_path).resume()
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 half an archive"])

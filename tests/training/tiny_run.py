@@ -23,6 +23,7 @@ from verisim.training.batches import Batches
 from verisim.training.examples import Example
 from verisim.training.loop import Loop
 from verisim.training.losses import dice_cross_entropy
+from verisim.training.objectives import Naming
 from verisim.training.schedule import Schedule
 
 PATCH = (16, 16, 16)
@@ -54,7 +55,7 @@ def a_network() -> nn.Module:
 
 def a_loop(folder: Path, schedule: Schedule = SCHEDULE) -> Loop:
     """The loop at its beginning."""
-    return Loop(a_network(), dice_cross_entropy(), schedule, folder)
+    return Loop(a_network(), Naming(dice_cross_entropy()), schedule, folder)
 
 
 def batches(schedule: Schedule = SCHEDULE) -> Batches:

@@ -12,6 +12,7 @@ from monailabel.utils.others.generic import name_to_device
 from verisim import devices
 from verisim.errors import BadInput, UnsupportedVolume
 from verisim.files.source import LABEL_MAP_SUFFIXES
+from verisim.sampling_wish import AS_ITS_CARD_SAYS, SamplingWish
 
 DEFAULT_SUFFIX = ".nrrd"
 """Format of an answer when none is asked for: the one that the stock panel reads."""
@@ -27,6 +28,7 @@ class SegmentAsk:
         device: Where to compute.
         suffix: Format of the label map.
         mirroring: Whether to average over mirror images; None as the model's card says.
+        wish: How a diffusion model samples.
     """
 
     image: Path
@@ -34,6 +36,7 @@ class SegmentAsk:
     device: str
     suffix: str
     mirroring: bool | None = None
+    wish: SamplingWish = AS_ITS_CARD_SAYS
 
 
 def segment_ask(request: Mapping[str, Any]) -> SegmentAsk:
@@ -63,6 +66,11 @@ def segment_ask(request: Mapping[str, Any]) -> SegmentAsk:
         device=devices.choose(name_to_device(_device(request))),
         suffix=suffix,
         mirroring=_truth(request, "mirror"),
+        wish=SamplingWish(
+            _number(request, "samples"),
+            _number(request, "steps"),
+            seed=_number(request, "seed"),
+        ),
     )
 
 
@@ -85,5 +93,14 @@ def _truth(request: Mapping[str, Any], name: str) -> bool | None:
     if given is not None and not isinstance(given, bool):
         raise BadInput(
             f"The parameter {name} is {given!r}.", "Give true or false, or leave it out."
+        )
+    return given
+
+
+def _number(request: Mapping[str, Any], name: str) -> int | None:
+    given = request.get(name)
+    if given is not None and (not isinstance(given, int) or isinstance(given, bool)):
+        raise BadInput(
+            f"The parameter {name} is {given!r}.", "Give a whole number, or leave it out."
         )
     return given

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -76,7 +76,8 @@ class SegmentTask(InferTask):
     def config(self) -> dict[str, Any]:
         """What a client may choose, with the defaults; a list is a choice."""
         card = self._models.card(self._name)
-        return {"device": device_list(), "mirror": self._mirrors(card)}
+        choices = {"device": device_list(), "mirror": self._mirrors(card)}
+        return {**choices, **_sampled_by(self._models.parts(card))}
 
     def is_valid(self) -> bool:
         """Whether the model can be offered: it is there, and so are those that it names."""
@@ -102,8 +103,9 @@ class SegmentTask(InferTask):
         """
         ask = segment_ask(request)
         card = self._models.card(self._name)
-        wish = mirroring.checked_wish(self._models.parts(card), ask.mirroring)
-        asked = replace(ask, mirroring=wish)
+        parts = self._models.parts(card)
+        ask.wish.check(parts)
+        asked = replace(ask, mirroring=mirroring.checked_wish(parts, ask.mirroring))
         return self._at_once.run(ask.device, partial(self.segment, card, asked))
 
     def _mirrors(self, card: ModelCard) -> bool:
@@ -129,7 +131,9 @@ class SegmentTask(InferTask):
         volume = files.read(ask.image, ask.series)
         read = time.perf_counter()
         parts = self._models.parts(card)
-        rescued = rescued_by(self._loaded, parts, volume, ask.device, ask.mirroring, progress)
+        rescued = rescued_by(
+            self._loaded, parts, volume, ask.device, ask.mirroring, progress, wish=ask.wish
+        )
         segmented = time.perf_counter()
         path = write_answer(ask, card, rescued.segmentation)
         writing = time.perf_counter() - segmented
@@ -162,6 +166,14 @@ def infer_and_keep(
             label = store.save_label(image, path, tag, info)
             undo.pop_all()
     return {"label": label, "tag": DefaultLabelTag.ORIGINAL, "file": path, "params": params}
+
+
+def _sampled_by(parts: Sequence[ModelCard]) -> dict[str, int]:
+    """How a diffusion model among some samples unless asked otherwise."""
+    sampling = next((part.sampling for part in parts if part.sampling), None)
+    if sampling is None:
+        return {}
+    return {"samples": sampling.samples, "steps": sampling.steps, "seed": sampling.seed}
 
 
 def write_answer(ask: SegmentAsk, card: ModelCard, segmentation: Segmentation) -> Path:

@@ -15,8 +15,10 @@ from verisim.card import ModelCard
 from verisim.ensembles import segmenter_of
 from verisim.maps import MapKind
 from verisim.memory import free_bytes, needed_bytes, release
+from verisim.networks.medsegdiff import MedSegDiff
 from verisim.networks.unet import UNet
 from verisim.rescue import AS_ASKED, Sparing
+from verisim.sampling_wish import AS_ITS_CARD_SAYS, SamplingWish
 from verisim.segmentation import Segmenter, load_network
 
 logger = logging.getLogger(__name__)
@@ -30,7 +32,7 @@ class _Weights:
     """What tells the networks of one card from those of another."""
 
     sha256: str
-    network: UNet
+    network: UNet | MedSegDiff
     inputs: int
     classes: int
     members: int
@@ -72,6 +74,7 @@ class LoadedModels:
         mirroring: bool | None = None,
         sparing: Sparing = AS_ASKED,
         maps: tuple[MapKind, ...] = (),
+        wish: SamplingWish = AS_ITS_CARD_SAYS,
     ) -> Segmenter:
         """The model on the device, loaded at its first use.
 
@@ -83,6 +86,7 @@ class LoadedModels:
             mirroring: Whether to average over mirror images; None as the cards say.
             sparing: How memory is spared.
             maps: What is told of each voxel beside its label.
+            wish: How diffusion models sample.
 
         Raises:
             NotFound: A model that the card names is not there.
@@ -97,7 +101,14 @@ class LoadedModels:
 
         folders = self._models.folders
         made = segmenter_of(
-            card, device, mirroring, folders, sparing=sparing, networks=shared, maps=maps
+            card,
+            device,
+            mirroring,
+            folders,
+            sparing=sparing,
+            networks=shared,
+            maps=maps,
+            wish=wish,
         )
         self._keep((card.name, device), _Loaded(parts, tuple(used)))
         return made

@@ -25,6 +25,7 @@ from verisim.fingerprint import fingerprint_of
 from verisim.jobs.trained import new_model_answer, training_of
 from verisim.planning import make_plan
 from verisim.training.candidates import chosen
+from verisim.training.kinds import NetworkKind
 from verisim.training.options import Mirrored, NewModelOptions, Part
 
 TRAINER = "new_model"
@@ -53,6 +54,7 @@ class NewModel(TrainTask):
         """The options with their defaults; a list is a choice, its first entry the default."""
         return {
             **NewModelOptions().model_dump(),
+            "network": list(get_args(NetworkKind)),
             "plan": ["auto"],
             "fold": list(get_args(Part)),
             "mirror": list(get_args(Mirrored)),

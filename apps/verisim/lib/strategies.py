@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from monailabel.interfaces.datastore import Datastore, DefaultLabelTag
@@ -13,6 +13,9 @@ from verisim.errors import BadInput
 
 ORIGINAL = str(DefaultLabelTag.ORIGINAL.value)
 """The tag of labels that a model has made."""
+
+Stored = Callable[[Datastore, str, str], float | None]
+"""What a saved inference says of a case, if there is one: by datastore, case and tag."""
 
 
 class RandomCase(Strategy):
@@ -48,14 +51,35 @@ class UncertainCase(Strategy):
 
     def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
         """The case's id and certainty; empty when every case is labelled."""
-        names = unlabelled(datastore)
-        if not names:
-            return {}
-        tag = str(request.get("label_tag") or ORIGINAL)
-        certainties = {name: stored_certainty(datastore, name, tag) for name in names}
-        scored = [name for name in names if certainties[name] is not None]
-        name = min(scored, key=lambda n: (certainties[n], n)) if scored else names[0]
-        return {"id": name, "certainty": certainties[name]}
+        return _lowest("certainty", stored_certainty, request, datastore)
+
+
+class WorstExpectedCase(Strategy):
+    """The unlabelled case whose probabilities let expect the lowest Dice; as `UncertainCase`."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The unlabelled case of the lowest expected Dice first; run batch inference before, "
+            "it stores what is expected"
+        )
+
+    def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
+        """The case's id and expected Dice; empty when every case is labelled."""
+        return _lowest("expected_dice", stored_expected_dice, request, datastore)
+
+
+def _lowest(
+    score: str, stored: Stored, request: Mapping[str, Any], datastore: Datastore
+) -> dict[str, Any]:
+    """The unlabelled case of the lowest score; those without one come last, by name."""
+    names = unlabelled(datastore)
+    if not names:
+        return {}
+    tag = str(request.get("label_tag") or ORIGINAL)
+    found = {name: stored(datastore, name, tag) for name in names}
+    scored = [name for name in names if found[name] is not None]
+    name = min(scored, key=lambda n: (found[n], n)) if scored else names[0]
+    return {"id": name, score: found[name]}
 
 
 def unlabelled(datastore: Datastore) -> list[str]:
@@ -66,9 +90,23 @@ def unlabelled(datastore: Datastore) -> list[str]:
 
 def stored_certainty(datastore: Datastore, name: str, tag: str = ORIGINAL) -> float | None:
     """The mean foreground probability that the saved inference of a case had, if there is one."""
-    params = datastore.get_label_info(name, tag).get("params") or {}
-    certainty = params.get("certainty")
+    certainty = _stored(datastore, name, tag).get("certainty")
     return float(certainty) if isinstance(certainty, int | float) else None
+
+
+def stored_expected_dice(datastore: Datastore, name: str, tag: str = ORIGINAL) -> float | None:
+    """The mean expected Dice over the labels of the saved inference of a case; 0 where it found
+    none, since that is what a person should look at first."""
+    expected = _stored(datastore, name, tag).get("expected_dice")
+    if not isinstance(expected, Mapping):
+        return None
+    values = [float(one) for one in expected.values() if isinstance(one, int | float)]
+    return sum(values) / len(values) if values else 0.0
+
+
+def _stored(datastore: Datastore, name: str, tag: str) -> Mapping[str, Any]:
+    params = datastore.get_label_info(name, tag).get("params")
+    return params if isinstance(params, Mapping) else {}
 
 
 def _seed(request: Mapping[str, Any]) -> int | None:

@@ -14,10 +14,14 @@ from verisim.cli.options import (
     USER_MODELS,
     AsJson,
     Device,
+    Fusion,
     Mirror,
     Models,
     Precision,
     PrecisionOption,
+    Samples,
+    Seed,
+    Steps,
     SubjectPattern,
 )
 from verisim.cli.terminal import COUNT, Terminal
@@ -40,6 +44,10 @@ def evaluate(
     subject_pattern: SubjectPattern = "",
     mirror: Mirror = None,
     precision: PrecisionOption = Precision.auto,
+    samples: Samples = None,
+    steps: Steps = None,
+    fusion: Fusion = None,
+    seed: Seed = None,
     device: Device = "auto",
     models: Models = USER_MODELS,
     as_json: AsJson = False,
@@ -48,9 +56,10 @@ def evaluate(
     from verisim.dataset import open_dataset
     from verisim.devices import choose
     from verisim.evaluation import evaluate as run
-    from verisim.installed import SHIPPED_MODELS, find_card
+    from verisim.installed import SHIPPED_MODELS, find_card, parts_of
     from verisim.questions import check_place
     from verisim.rescued_segmenter import RescuedSegmenter
+    from verisim.sampling_wish import SamplingWish
 
     terminal = Terminal(as_json)
     card = find_card(model, SHIPPED_MODELS, models)
@@ -59,7 +68,9 @@ def evaluate(
     if output is not None:
         check_place(output)
     folders = SHIPPED_MODELS, models
-    segmenter = RescuedSegmenter(card, choose(device), mirror, folders, precision.value)
+    wish = SamplingWish(samples, steps, fusion=fusion, seed=seed)
+    wish.check(parts_of(card, lambda name: find_card(name, *folders, card.folder)))
+    segmenter = RescuedSegmenter(card, choose(device), mirror, folders, precision.value, wish=wish)
     with terminal.progress("evaluate", COUNT) as progress:
         evaluation = run(segmenter, opened, split, tolerance_mm, progress)
     for warning in (*evaluation.warnings, *_of_cases(evaluation)):

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -40,6 +40,26 @@ PrecisionOption = Annotated[
         "--precision",
         help="single: slower, alike on every machine; auto: bfloat16 where it changes a few "
         "voxels at most.",
+    ),
+]
+Samples = Annotated[
+    int | None, typer.Option(help="Masks of a diffusion model. [as its card says]")
+]
+Steps = Annotated[
+    int | None, typer.Option(help="Of a diffusion model, from noise to mask. [as its card says]")
+]
+Fusion = Annotated[
+    Literal["mean", "staple"] | None,
+    typer.Option(help="How a diffusion model's masks become one. [as its card says]"),
+]
+Seed = Annotated[
+    int | None, typer.Option(help="Of a diffusion model's noise: the same seed, the same answer.")
+]
+Settled = Annotated[
+    float | None,
+    typer.Option(
+        help="End a diffusion model's sampling early, when another mask moves the mean "
+        "probabilities by less than this; 0.01, say. [as its card says]"
     ),
 ]
 SubjectPattern = Annotated[

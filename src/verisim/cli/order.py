@@ -28,6 +28,7 @@ from verisim.training.budget import (
     write_planned,
 )
 from verisim.training.fit import Fit, Improvement
+from verisim.training.kinds import NetworkKind, of_kind
 from verisim.training.schedule import Schedule
 
 AXES = "xyz"
@@ -49,6 +50,7 @@ class Wish:
         light: Whether to take fewer features and a smaller batch; None to decide by the device.
         mirror: Axes that augmentation mirrors, or "none".
         batch_size: Patches a step; None for the plan's.
+        network: What kind.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Wish:
     light: bool | None
     mirror: str
     batch_size: int | None
+    network: NetworkKind = "unet"
 
     def candidates(self, plan: Plan, version: int) -> tuple[Candidate, Candidate]:
         """The plan's own network, and a lighter one."""
@@ -66,7 +69,7 @@ class Wish:
         return self._candidate(plan, own, version), self._candidate(plan, own.lighter(), version)
 
     def _candidate(self, plan: Plan, configuration: Configuration, version: int) -> Candidate:
-        card = plan.card(self.name, configuration, self.previous)
+        card = of_kind(plan.card(self.name, configuration, self.previous), self.network)
         axes = tuple(
             axis
             for axis, letter in enumerate(AXES)

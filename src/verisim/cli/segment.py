@@ -15,10 +15,15 @@ from verisim.cli.options import (
     USER_MODELS,
     AsJson,
     Device,
+    Fusion,
     Mirror,
     Models,
     Precision,
     PrecisionOption,
+    Samples,
+    Seed,
+    Settled,
+    Steps,
 )
 from verisim.cli.terminal import Terminal
 from verisim.errors import SeveralSeries
@@ -63,6 +68,11 @@ def segment(
             help="Also write how uncertain each voxel is, 0 to 1; for a folder of cases a folder."
         ),
     ] = None,
+    samples: Samples = None,
+    steps: Steps = None,
+    fusion: Fusion = None,
+    seed: Seed = None,
+    settled: Settled = None,
     skip_existing: Annotated[
         bool, typer.Option(help="In a folder of cases, keep label maps that exist already.")
     ] = False,
@@ -79,9 +89,10 @@ def segment(
     """
     from verisim.cases import segment_cases
     from verisim.devices import choose
-    from verisim.installed import SHIPPED_MODELS, find_card
+    from verisim.installed import SHIPPED_MODELS, find_card, parts_of
     from verisim.questions import Wish, plan_questions
     from verisim.rescued_segmenter import RescuedSegmenter
+    from verisim.sampling_wish import SamplingWish
 
     terminal = Terminal(as_json)
     card = find_card(model, SHIPPED_MODELS, models)
@@ -90,7 +101,11 @@ def segment(
     questions = plan_questions(inputs, wish, len(card.channels))
     kinds = questions[0].maps.kinds
     folders = SHIPPED_MODELS, models
-    segmenter = RescuedSegmenter(card, choose(device), mirror, folders, precision.value, kinds)
+    sampled = SamplingWish(samples, steps, fusion=fusion, seed=seed, settled=settled)
+    sampled.check(parts_of(card, lambda name: find_card(name, *folders, card.folder)))
+    segmenter = RescuedSegmenter(
+        card, choose(device), mirror, folders, precision.value, kinds, sampled
+    )
     try:
         with warnings.catch_warnings(), terminal.progress("segment") as progress:
             # what the person must know is in the answer, not between its lines
@@ -123,8 +138,16 @@ def _table(answers: tuple[Answer, ...]) -> Table:
     table.add_column("ml", justify="right")
     for answer in answers:
         for k, (label, ml) in enumerate(answer.volumes_ml.items()):
-            table.add_row(answer.case if k == 0 else "", label, f"{ml:.3f}")
+            table.add_row(answer.case if k == 0 else "", label, _volume(answer, label, ml))
     return table
+
+
+def _volume(answer: Answer, label: str, ml: float) -> str:
+    """Of several samples the range, too."""
+    if answer.sampled is None:
+        return f"{ml:.3f}"
+    low, high = answer.sampled.range_ml[label]
+    return f"{ml:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _line(answer: Answer) -> str:

@@ -42,6 +42,10 @@ def train(
     previous: Annotated[
         str, typer.Option(help="For a cascade: the model of 3d_lowres, trained with --fold all.")
     ] = "",
+    network: Annotated[
+        Literal["unet", "medsegdiff"],
+        typer.Option(help="medsegdiff: diffusion, whose samples tell where they disagree."),
+    ] = "unet",
     light: Annotated[
         bool | None,
         typer.Option(
@@ -96,20 +100,14 @@ def train(
     models: Models = USER_MODELS,
     as_json: AsJson = False,
 ) -> None:
-    """Plan and train a U-Net on labelled cases; a run that was stopped goes on where it was."""
+    """Plan and train a network on labelled cases; a run that was stopped goes on where it was."""
     started = time.monotonic()
     from verisim.cli.order import Order, Wish
     from verisim.dataset import open_dataset
     from verisim.devices import choose
     from verisim.training.schedule import Schedule
 
-    if bool(name) == bool(start_from):
-        raise BadInput(
-            "Say either --name, for a new model, or --from, to fine-tune one.",
-            "For example: verisim train DATASET --name liver-ct",
-        )
-    if minutes and iterations:
-        raise BadInput("Both --minutes and --iterations were given.", "Say one of them.")
+    _check(name, start_from, minutes, iterations)
     terminal = Terminal(as_json)
     with terminal.warnings_as_notes():
         opened = open_dataset(dataset, subject_pattern, subject_table)
@@ -121,7 +119,9 @@ def train(
         seed=seed,
         decay=decay,
     )
-    wish = Wish(name, description, plan, configuration, previous, light, mirror, batch_size)
+    wish = Wish(
+        name, description, plan, configuration, previous, light, mirror, batch_size, network
+    )
     order = Order(
         terminal,
         opened,
@@ -136,3 +136,14 @@ def train(
         started,
     )
     order.improve(start_from) if start_from else order.train(wish)
+
+
+def _check(name: str, start_from: str, minutes: float | None, iterations: int | None) -> None:
+    """Refuse what contradicts itself."""
+    if bool(name) == bool(start_from):
+        raise BadInput(
+            "Say either --name, for a new model, or --from, to fine-tune one.",
+            "For example: verisim train DATASET --name liver-ct",
+        )
+    if minutes and iterations:
+        raise BadInput("Both --minutes and --iterations were given.", "Say one of them.")

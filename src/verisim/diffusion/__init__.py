@@ -9,6 +9,7 @@ from verisim.diffusion.denoiser import (
     target_of,
 )
 from verisim.diffusion.sampler import DDIM, DDPM, DPMSolver, Heun, Sampler
+from verisim.diffusion.sampling import Sampling
 from verisim.diffusion.schedule import Cosine, Karras, Linear, NoiseSchedule
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "NoiseSchedule",
     "Parameterization",
     "Sampler",
+    "Sampling",
     "clean_of",
     "noise_of",
     "target_of",

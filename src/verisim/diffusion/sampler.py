@@ -62,6 +62,10 @@ class Sampler(ABC):
         progress.advance(steps, steps, "steps")
         return noisy
 
+    def evaluations(self, steps: int) -> int:
+        """How often the denoiser is asked in so many steps."""
+        return steps
+
     def clean(self, noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         """The denoiser's guess at one time for all."""
         return self.denoiser(noisy, t.expand(len(noisy)), condition)
@@ -112,6 +116,10 @@ class Heun(Sampler):
 
     It works on x/α against σ/α, and asks the denoiser twice a step, but for the last.
     """
+
+    def evaluations(self, steps: int) -> int:
+        """See `Sampler`."""
+        return 2 * steps - 1
 
     def step(self, noisy: Tensor, t: Tensor, s: Tensor, condition: Tensor) -> Tensor:
         """See `Sampler`."""

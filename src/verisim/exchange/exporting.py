@@ -37,6 +37,7 @@ from verisim.exchange.preparation import (
 )
 from verisim.files.atomic import make_folder, replacing
 from verisim.networks.averaged import Average
+from verisim.networks.unet import UNet
 
 LOGGED = ("mean_fg_dice", "ema_fg_dice", "dice_per_class_or_region", "train_losses", "val_losses")
 """Curves of nnU-Net's trainer; ours are in the card's figures."""
@@ -145,6 +146,15 @@ def _is_flat(card: ModelCard, axis: int) -> bool:
     return {step[axis] for step in steps} == {1}
 
 
+def _unet(card: ModelCard) -> UNet:
+    if not isinstance(card.network, UNet):
+        raise UnsupportedModel(
+            f"{card.title} is a diffusion model, which nnU-Net does not know.",
+            "Export a U-Net.",
+        )
+    return card.network
+
+
 def _check_expressible(card: ModelCard) -> None:
     if card.ensemble:
         raise UnsupportedModel(
@@ -202,7 +212,7 @@ def _configuration(card: ModelCard, axes: Axes, shape: list[int]) -> Configurati
         resampling_fn_data_kwargs=resampling_of(card),
         resampling_fn_seg_kwargs=blended.model_copy(update={"is_seg": True}),
         resampling_fn_probabilities_kwargs=blended,
-        architecture=exported_network(card.network, axes),
+        architecture=exported_network(_unet(card), axes),
         previous_stage="3d_lowres" if card.previous else None,
     )
 

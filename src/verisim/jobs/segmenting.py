@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from verisim import files, mirroring
 from verisim.answer import answer
 from verisim.card import ModelCard
+from verisim.diffusion.sampling import MOST
 from verisim.ensembles import segmenter_of
 from verisim.errors import NotFound, Unavailable
 from verisim.installed import SHIPPED_MODELS, find_card, parts_of
@@ -25,6 +26,7 @@ from verisim.maps import MAP_KINDS, MapKind
 from verisim.memory import hand_back
 from verisim.progress import SILENT, Progress, Share
 from verisim.rescue import AS_ASKED, Attempt, Rescued, Sparing, segment_within
+from verisim.sampling_wish import AS_ITS_CARD_SAYS, SamplingWish
 from verisim.segmentation import Segmenter
 from verisim.volume import Volume
 
@@ -46,6 +48,9 @@ class SegmentRequest(BaseModel, frozen=True, extra="forbid"):
         model: Its name.
         device: auto, cpu, cuda:0, …
         mirror: Whether to average over mirror images; None as the model's card says.
+        samples: Masks of a diffusion model; None as its card says.
+        steps: Of a diffusion model, from noise to mask; None as its card says.
+        seed: Of its noise; None as its card says.
         result_extension: Format of the label map.
         series: SeriesInstanceUID, of several in the uploaded files; empty for the only one.
         outputs: Files to leave; the label map is always left.
@@ -56,11 +61,19 @@ class SegmentRequest(BaseModel, frozen=True, extra="forbid"):
     model: str = Field(min_length=1, max_length=200)
     device: str = Field("auto", max_length=40)
     mirror: bool | None = None
+    samples: int | None = Field(None, ge=1, le=MOST)
+    steps: int | None = Field(None, ge=1, le=MOST)
+    seed: int | None = Field(None, ge=0, lt=2**31)
     result_extension: Extension = ".nrrd"
     series: str = Field("", max_length=64, pattern=r"^[0-9.]*$")
     outputs: tuple[Output, ...] = Field(("label",), min_length=1, max_length=4)
     save_label: bool = False
     label_tag: str = Field("original", max_length=64)
+
+    @property
+    def wish(self) -> SamplingWish:
+        """How a diffusion model is to sample."""
+        return SamplingWish(self.samples, self.steps, seed=self.seed)
 
     def maps(self, folder: Path, labels: Iterable[str]) -> MapFiles:
         """Where the maps go that are asked for, in the label map's format if that holds them."""
@@ -102,6 +115,7 @@ class Networks(Protocol):
         mirroring: bool | None = None,
         sparing: Sparing = AS_ASKED,
         maps: tuple[MapKind, ...] = (),
+        wish: SamplingWish = AS_ITS_CARD_SAYS,
     ) -> Segmenter:
         """The model on the device, made to tell some maps."""
 
@@ -126,9 +140,12 @@ class Unshared:
         mirroring: bool | None = None,
         sparing: Sparing = AS_ASKED,
         maps: tuple[MapKind, ...] = (),
+        wish: SamplingWish = AS_ITS_CARD_SAYS,
     ) -> Segmenter:
         """The model on the device, made to tell some maps."""
-        return segmenter_of(card, device, mirroring, self.folders, sparing=sparing, maps=maps)
+        return segmenter_of(
+            card, device, mirroring, self.folders, sparing=sparing, maps=maps, wish=wish
+        )
 
     def make_room(self, device: str, but: str) -> str | None:
         """No other model is there that could leave."""
@@ -175,7 +192,8 @@ class Segmenting:
         """Segment; see `Kind`."""
         asked = SegmentOrder.model_validate(dict(task.request))
         parts = self.models(task.request)
-        card, wish = parts[0], mirroring.checked_wish(parts, asked.mirror)
+        card, mirror = parts[0], mirroring.checked_wish(parts, asked.mirror)
+        asked.wish.check(parts)
         progress.advance(0, 100, "reading")
         start = time.perf_counter()
         source = volume_in(task.inputs)
@@ -184,7 +202,9 @@ class Segmenting:
         networks = self.networks or Unshared(self.folders)
         during = Share(progress, READ, SEGMENTED)
         maps = asked.maps(task.results, card.labels)
-        rescued = rescued_by(networks, parts, volume, task.device, wish, during, maps.kinds)
+        rescued = rescued_by(
+            networks, parts, volume, task.device, mirror, during, maps.kinds, asked.wish
+        )
         progress.advance(SEGMENTED, 100, "writing")
         segmented = time.perf_counter()
         reference = source if asked.result_extension == ".dcm" else None
@@ -196,7 +216,7 @@ class Segmenting:
             files.write(map_path, one)
         writing = time.perf_counter() - segmented
         seconds = {"reading": read - start, **rescued.segmentation.seconds, "writing": writing}
-        mirrored = mirroring.by_default(parts) if wish is None else wish
+        mirrored = mirroring.by_default(parts) if mirror is None else mirror
         told = {**answer(card, rescued, seconds, mirrored), **_named(maps)}
         if "report" in asked.outputs:
             (task.results / "report.json").write_text(json.dumps(told, indent=2))
@@ -223,9 +243,10 @@ def rescued_by(
     parts: Sequence[ModelCard],
     volume: Volume,
     device: str,
-    wish: bool | None = None,
+    mirroring: bool | None = None,
     progress: Progress = SILENT,
     maps: tuple[MapKind, ...] = (),
+    wish: SamplingWish = AS_ITS_CARD_SAYS,
 ) -> Rescued:
     """Segment one volume, with less memory where there is not enough.
 
@@ -236,9 +257,10 @@ def rescued_by(
         parts: The model that is asked, then those that it names.
         volume: With as many channels as the model lists.
         device: Where it is asked for.
-        wish: Whether to average over mirror images; None as the cards say.
+        mirroring: Whether to average over mirror images; None as the cards say.
         progress: Hears of every patch; may cancel between two.
         maps: What is told of each voxel beside its label.
+        wish: How diffusion models sample.
 
     Raises:
         VerisimError: It cannot be answered; the class says why.
@@ -246,7 +268,7 @@ def rescued_by(
     card = parts[0]
 
     def made(attempt: Attempt) -> Segmenter:
-        return networks.segmenter(card, attempt.device, wish, attempt.sparing, maps)
+        return networks.segmenter(card, attempt.device, mirroring, attempt.sparing, maps, wish)
 
     answering = [part for part in parts if not part.ensemble]
     make_room = partial(networks.make_room, but=card.name)

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log, prod
+from typing import ClassVar
 
 import torch
+from pydantic import ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional
 
 from verisim.errors import BadCard
 from verisim.networks.fourier import FFParser
-
-Triple = tuple[int, int, int]
+from verisim.networks.layers import Convolution, FirstConvolution, Head, InstanceNorm, Upsampling
+from verisim.networks.unet import Triple, UNet
 
 TIME_CHANNELS = 128
 """Numbers that tell a time to every block."""
@@ -38,11 +40,18 @@ class MedSegDiff:
         ff_parser: Whether the mask's features are filtered by frequency before.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     features: tuple[int, ...]
     strides: tuple[Triple, ...]
     kernel_sizes: tuple[Triple, ...]
     dynamic: bool = True
     ff_parser: bool = True
+
+    @classmethod
+    def like(cls, unet: UNet) -> MedSegDiff:
+        """As many stages, of the same sizes, as a U-Net."""
+        return cls(unet.features, unet.strides, unet.kernel_sizes)
 
     def __post_init__(self) -> None:
         if not len(self.features) == len(self.strides) == len(self.kernel_sizes) > 1:
@@ -77,6 +86,7 @@ class MaskDenoiser(nn.Module):
 
     def __init__(self, plan: MedSegDiff, channels: int, classes: int) -> None:
         super().__init__()
+        self.classes = classes
         self.time = _Time(TIME_CHANNELS)
         self.image_encoder = _Encoder(plan, channels, time=False)
         self.mask_encoder = _Encoder(plan, channels + classes, time=True)
@@ -85,7 +95,7 @@ class MaskDenoiser(nn.Module):
             for width, kernel in zip(plan.features, plan.kernel_sizes, strict=True)
         )
         self.decoder = _Decoder(plan)
-        self.head = nn.Conv3d(plan.features[0], classes, kernel_size=1)
+        self.head = Head(nn.Conv3d(plan.features[0], classes, kernel_size=1))
 
     def look(self, image: Tensor) -> tuple[Tensor, ...]:
         """The image's features at every stage, finest first."""
@@ -136,7 +146,7 @@ class DynamicCondition(nn.Module):
         self.parser = FFParser(width, grid) if grid else nn.Identity()
         self.of_image = nn.LayerNorm(width) if dynamic else None
         self.of_mask = nn.LayerNorm(width) if dynamic else None
-        self.mixing = nn.Conv3d(width, width, kernel_size=1)
+        self.mixing = Convolution(width, width, kernel_size=1)
 
     def forward(self, mask: Tensor, image: Tensor) -> Tensor:
         """Features of the mask (B, C, X, Y, Z) with those of the image, (B or 1, C, X, Y, Z)."""
@@ -171,13 +181,20 @@ class _Block(nn.Module):
     """Convolution, normalization and activation, twice; the time scales and shifts (FiLM)."""
 
     def __init__(
-        self, before: int, width: int, kernel: Triple, stride: Triple, time: bool
+        self,
+        before: int,
+        width: int,
+        kernel: Triple,
+        stride: Triple,
+        time: bool,
+        seeing: bool = False,
     ) -> None:
         super().__init__()
+        convolution = FirstConvolution if seeing else Convolution
         padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
-        self.first = nn.Conv3d(before, width, kernel, stride, padding)
-        self.second = nn.Conv3d(width, width, kernel, padding=padding)
-        self.norms = nn.ModuleList(nn.InstanceNorm3d(width, affine=True) for _ in range(2))
+        self.first = convolution(before, width, kernel, stride, padding)
+        self.second = Convolution(width, width, kernel, padding=padding)
+        self.norms = nn.ModuleList(InstanceNorm(width, affine=True) for _ in range(2))
         self.film = nn.Linear(TIME_CHANNELS, 2 * width) if time else None
 
     def forward(self, features: Tensor, told: Tensor | None) -> Tensor:
@@ -196,9 +213,9 @@ class _Encoder(nn.Module):
         super().__init__()
         widths = (channels, *plan.features)
         self.stages = nn.ModuleList(
-            _Block(before, width, kernel, stride, time)
-            for (before, width), kernel, stride in zip(
-                pairwise(widths), plan.kernel_sizes, plan.strides, strict=True
+            _Block(before, width, kernel, stride, time, seeing=k == 0)
+            for k, ((before, width), kernel, stride) in enumerate(
+                zip(pairwise(widths), plan.kernel_sizes, plan.strides, strict=True)
             )
         )
 
@@ -209,7 +226,7 @@ class _Decoder(nn.Module):
     def __init__(self, plan: MedSegDiff) -> None:
         super().__init__()
         self.upsamplings = nn.ModuleList(
-            nn.ConvTranspose3d(coarse, fine, stride, stride)
+            Upsampling(coarse, fine, stride, stride)
             for (fine, coarse), stride in zip(
                 pairwise(plan.features), plan.strides[1:], strict=True
             )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
-import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
-from torch import Tensor, nn
-from torch.nn import functional
+from pydantic import ConfigDict
+from torch import nn
 
 from verisim.errors import BadCard
+from verisim.networks.layers import Convolution, FirstConvolution, Head, InstanceNorm, Upsampling
 
 Triple = tuple[int, int, int]
 
@@ -32,6 +32,8 @@ class UNet:
             one stage less; one number is meant for every stage.
         residual: Whether the way down is made of residual blocks (nnU-Net's ResEnc presets).
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     features: tuple[int, ...]
     strides: tuple[Triple, ...]
@@ -88,7 +90,7 @@ class UNet:
             strides=[list(stride) for stride in self.strides],
             num_classes=classes,
             conv_bias=True,
-            norm_op=_InstanceNorm,
+            norm_op=InstanceNorm,
             norm_op_kwargs={"eps": 1e-5, "affine": True},
             nonlin=nn.LeakyReLU,
             nonlin_kwargs={"inplace": True},
@@ -99,14 +101,14 @@ class UNet:
         assert isinstance(heads, nn.ModuleList), "both classes keep their heads in a list"
         for k, head in enumerate(heads):
             assert isinstance(head, nn.Conv3d), "both classes end in a convolution"
-            heads[k] = _Head(head)
+            heads[k] = Head(head)
         first = next(m for m in network.modules() if type(m) is nn.Conv3d)
-        first.__class__ = _FirstConvolution
+        first.__class__ = FirstConvolution
         for module in network.modules():
             if type(module) is nn.Conv3d:
-                module.__class__ = _Convolution  # the same weights under the same names
+                module.__class__ = Convolution  # the same weights under the same names
             elif type(module) is nn.ConvTranspose3d:
-                module.__class__ = _Upsampling
+                module.__class__ = Upsampling
         return network
 
     @property
@@ -114,97 +116,6 @@ class UNet:
         """A patch must be a multiple of this along each axis."""
         x, y, z = (prod(axis) for axis in zip(*self.strides, strict=True))
         return x, y, z
-
-
-class _Convolution(nn.Conv3d):
-    """A convolution that oneDNN does on a processor, whatever the size.
-
-    For a single small patch torch itself chooses a way that is several times slower.
-    """
-
-    def forward(self, features: Tensor) -> Tensor:
-        if not _for_onednn(features) or isinstance(self.padding, str):
-            return super().forward(features)
-        return torch.mkldnn_convolution(
-            features,
-            self.weight,
-            self.bias,
-            self.padding,
-            self.stride,
-            self.dilation,
-            self.groups,
-        )
-
-
-class _FirstConvolution(_Convolution):
-    """The convolution that sees the image, always in single precision.
-
-    Rounding the image moves the answer more than all later rounding, and its few channels cost
-    next to nothing.
-    """
-
-    def forward(self, features: Tensor) -> Tensor:
-        with torch.autocast(features.device.type, enabled=False):
-            return super().forward(features.float())
-
-
-class _Upsampling(nn.ConvTranspose3d):
-    """A transposed convolution that answers in the layout of its input.
-
-    Else it is copied when it is joined with what came over the skip connection.
-    """
-
-    def forward(self, features: Tensor, output_size: list[int] | None = None) -> Tensor:
-        upsampled = super().forward(features, output_size)
-        if features.is_contiguous():
-            return upsampled
-        return upsampled.contiguous(memory_format=torch.channels_last_3d)
-
-
-def _for_onednn(features: Tensor) -> bool:
-    return (
-        features.device.type == "cpu"
-        and features.dtype == torch.float32
-        and not torch.is_autocast_enabled("cpu")
-        and not torch.is_grad_enabled()
-        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
-    )
-
-
-class _InstanceNorm(nn.InstanceNorm3d):
-    """Instance normalization that leaves patches in the layout they have.
-
-    torch's own copies patches whose channels come last, twice a layer.
-    """
-
-    def forward(self, features: Tensor) -> Tensor:
-        if len(features) == 1:
-            return self._alone(features)
-        if features.is_contiguous():
-            return super().forward(features)
-        return torch.cat([self._alone(one) for one in features.chunk(len(features))])
-
-    def _alone(self, features: Tensor) -> Tensor:
-        # of one instance, the statistics of the batch are those of the instance
-        return functional.batch_norm(
-            features, None, None, self.weight, self.bias, training=True, eps=self.eps
-        )
-
-
-class _Head(nn.Conv3d):
-    """A last layer, always in single precision: it decides between classes, and costs nothing."""
-
-    def __init__(self, head: nn.Conv3d) -> None:
-        super().__init__(head.in_channels, head.out_channels, 1, bias=head.bias is not None)
-        self.weight, self.bias = head.weight, head.bias
-
-    def forward(self, features: Tensor) -> Tensor:
-        with torch.autocast(features.device.type, enabled=False):
-            if features.is_contiguous():
-                return super().forward(features.float())
-            # with the channels last a 1x1x1 convolution is one product of matrices
-            voxels = features.float().movedim(1, -1)
-            return functional.linear(voxels, self.weight.flatten(1), self.bias).movedim(-1, 1)
 
 
 def _each(depths: int | tuple[int, ...], stages: int) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from verisim.dataset import Dataset
 from verisim.planning import Configuration, Plan
 from verisim.training.budget import Candidate, Planned, Work, plan_for
+from verisim.training.kinds import of_kind
 from verisim.training.options import NewModelOptions
 from verisim.training.schedule import Schedule
 
@@ -50,7 +51,7 @@ def planned_for(
 
 
 def _candidate(options: NewModelOptions, plan: Plan, configuration: Configuration) -> Candidate:
-    card = plan.card(options.name, configuration)
+    card = of_kind(plan.card(options.name, configuration), options.network)
     mirrored = "" if options.mirror == "none" else options.mirror
     axes = (k for k, axis in enumerate(AXES) if axis in mirrored and card.patch_size[k] > 1)
     description = options.description or card.description

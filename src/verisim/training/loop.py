@@ -17,11 +17,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from verisim.errors import Conflict
 from verisim.files.atomic import replacing
 from verisim.networks.weights import weights_of
-from verisim.precision import reduced_precision
 from verisim.progress import SILENT, Progress
 from verisim.training.ahead import batches_ahead, workers_for
 from verisim.training.batches import Batch
 from verisim.training.curves import Look, add_line
+from verisim.training.objectives import Objective
 from verisim.training.schedule import Schedule
 
 GRADIENT_NORM = 12.0
@@ -61,17 +61,17 @@ class Loop:
     """Optimizer, averaged weights and the best ones so far; all of it goes into the checkpoint.
 
     Args:
-        network: Returns logits, or a list of them at falling resolutions.
-        loss: Of logits and labels.
+        network: Whatever the objective understands.
+        objective: The loss of each step.
         schedule: How long and how fast.
         folder: Receives `checkpoint.pt` and `curves.csv`.
     """
 
     def __init__(
-        self, network: nn.Module, loss: nn.Module, schedule: Schedule, folder: Path
+        self, network: nn.Module, objective: Objective, schedule: Schedule, folder: Path
     ) -> None:
         self.network = network
-        self.loss = loss
+        self.objective = objective
         self.schedule = schedule
         self.folder = folder
         self.device = next(network.parameters()).device
@@ -124,9 +124,7 @@ class Loop:
         """One optimizer step; returns the loss."""
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
-        with reduced_precision(self.device):
-            logits = self.network(batch.image.to(self.device))
-        loss: Tensor = self.loss(logits, batch.label.to(self.device))
+        loss = self.objective(self.network, batch, self.iteration)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
         nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         self.optimizer.step()

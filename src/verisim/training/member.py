@@ -13,6 +13,7 @@ from verisim.card import ModelCard
 from verisim.files.atomic import clear_unfinished, make_folder
 from verisim.memory import keep_freed
 from verisim.networks.averaged import Average
+from verisim.networks.mask_sampler import MaskSampler
 from verisim.networks.weights import fill, weights_of
 from verisim.precision import laid_out
 from verisim.progress import SILENT, Progress
@@ -20,7 +21,7 @@ from verisim.training.augmentation import Augmentation, seeded, slice_axis_of
 from verisim.training.batches import Batches
 from verisim.training.examples import Example
 from verisim.training.loop import Loop, Trained
-from verisim.training.losses import dice_cross_entropy
+from verisim.training.objectives import objective_of
 from verisim.training.schedule import Schedule
 from verisim.training.validation import validate
 
@@ -54,7 +55,8 @@ class Member:
 
     def loop(self, folder: Path) -> Loop:
         """The loop at its beginning."""
-        return Loop(self.start(), dice_cross_entropy(), self.schedule, folder)
+        objective = objective_of(self.card, self.schedule.seed)
+        return Loop(self.start(), objective, self.schedule, folder)
 
     def start(self) -> nn.Module:
         """The network as training begins: from the card's weights, or from the seed."""
@@ -78,8 +80,15 @@ class Member:
 
     def score(self, network: nn.Module) -> float:
         """Mean validation Dice of the finest logits."""
-        finest = nn.Sequential(network, _Finest())
+        finest = nn.Sequential(_with_one_sample(network), _Finest())
         return validate(finest, self.card, self.chosen_on, self.device).mean_dice
+
+
+def _with_one_sample(network: nn.Module) -> nn.Module:
+    """A diffusion model is looked at often while it learns: one sample tells how good it is."""
+    if not isinstance(network, MaskSampler):
+        return network
+    return network.asked(replace(network.sampling, samples=1))
 
 
 class _Finest(nn.Module):

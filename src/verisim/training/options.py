@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from verisim.card import ModelCard
 from verisim.errors import BadInput
 from verisim.subjects import FOLDS
+from verisim.training.kinds import NetworkKind
 from verisim.training.schedule import Schedule
 
 LONGEST = 7 * 24 * 60
@@ -90,6 +91,7 @@ class NewModelOptions(TrainingOptions, frozen=True, allow_inf_nan=False):
     description: Annotated[str, Field(max_length=500)] = ""
     labels: Annotated[str, Field(max_length=2000)] = ""
     channel: Annotated[str, Field(min_length=1, max_length=60)] = "image"
+    network: Annotated[NetworkKind, BeforeValidator(_first)] = "unet"
     plan: Annotated[Literal["auto"], BeforeValidator(_first)] = "auto"
     fold: Annotated[Part, BeforeValidator(_word)] = "none"
     mirror: Annotated[Mirrored, BeforeValidator(_first)] = "xyz"

@@ -107,6 +107,7 @@ def segment_asked(
         _check_label(asked, source)
     parts = app.models.parts(app.models.card(asked.model))
     mirroring.checked_wish(parts, asked.mirror)
+    asked.wish.check(parts)
     fill = source.fill(app)
     if asked.result_extension == ".dcm" and not source.is_series(app):
         raise UnsupportedVolume(

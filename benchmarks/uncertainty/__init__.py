@@ -1,0 +1,1 @@
+"""How good segmentations are, and whether their doubt is worth reading."""

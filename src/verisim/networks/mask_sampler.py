@@ -1,0 +1,186 @@
+"""MedSegDiff asked as any other network: patches in, logits of the mean of its samples out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from verisim.diffusion import Denoiser, Sampling, clean_of
+from verisim.networks.medsegdiff import MaskDenoiser
+from verisim.progress import SILENT, Part, Progress, Together
+
+SMALLEST = 1e-6
+"""Probabilities below this are as good as none; their logarithm must stay a number."""
+
+TOGETHER = {"cpu": 2**17, "cuda": 2**22}
+"""Voxels of samples that go through the network together."""
+
+IN_QUESTION = 0.01
+"""A voxel whose mean probability of background is this far from 0 and 1 is in question."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What was drawn of some patches.
+
+    Args:
+        probabilities: (B, S, K, X, Y, Z), or (S, K, X, Y, Z) of one.
+        evaluations: Of the network, each for one sample.
+    """
+
+    probabilities: Tensor
+    evaluations: int
+
+
+class MaskSampler(nn.Module):
+    """A denoiser of masks, and how it is asked.
+
+    Args:
+        denoiser: The network.
+        sampling: How masks come out of noise.
+    """
+
+    def __init__(self, denoiser: MaskDenoiser, sampling: Sampling) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+        self.sampling = sampling
+
+    def asked(self, sampling: Sampling) -> MaskSampler:
+        """The same network, asked in another way."""
+        return MaskSampler(self.denoiser, sampling).train(self.training)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Patches (B, C, X, Y, Z) to logits (B, K, X, Y, Z) of the mean of the samples."""
+        return self.samples(patches).probabilities.mean(dim=1).clamp(min=SMALLEST).log()
+
+    def samples(
+        self,
+        patches: Tensor,
+        starts: Sequence[Sequence[int]] = (),
+        progress: Progress = SILENT,
+    ) -> Samples:
+        """Every sample of every patch.
+
+        Args:
+            patches: (B, C, X, Y, Z).
+            starts: Where each lies in its volume: where two of them overlap, a sample begins with
+                the same noise in both.
+            progress: Hears of every step of every sample; may cancel between two.
+
+        Raises:
+            Diverged: Numbers that are none came out of a step.
+        """
+        places = starts or [(0,) * (patches.ndim - 2)] * len(patches)
+        count = len(patches)
+        found = [
+            self._of(patch[None], place, Part(progress, k, count, "patch"))
+            for k, (patch, place) in enumerate(zip(patches, places, strict=True))
+        ]
+        probabilities = torch.stack([one.probabilities for one in found])
+        return Samples(probabilities, sum(one.evaluations for one in found))
+
+    def _of(self, image: Tensor, start: Sequence[int], progress: Progress) -> Samples:
+        """All samples of one patch (1, C, X, Y, Z)."""
+        wanted = self.sampling.samples
+        denoiser = _Guess(self.denoiser, self.sampling, tuple(self.denoiser.look(image)), image)
+        found: list[Tensor] = []
+        while len(found) < wanted:
+            numbers = range(len(found), min(wanted, len(found) + self._together(image)))
+            part = Together(progress, numbers.start, len(numbers), wanted)
+            found += self._drawn(denoiser, image, start, numbers, part)
+            if self._has_settled(found, len(numbers)):
+                break
+        # where the mean has settled, what was drawn stands for what was not
+        probabilities = torch.stack([found[k % len(found)] for k in range(wanted)])
+        sampler, steps = self.sampling.sampler(denoiser), self.sampling.steps
+        return Samples(probabilities, len(found) * sampler.evaluations(steps))
+
+    def _together(self, image: Tensor) -> int:
+        if self.sampling.stochastic or self.sampling.settled:
+            return 1
+        room = TOGETHER.get(image.device.type, TOGETHER["cpu"])
+        return max(1, room // prod(image.shape[2:]))
+
+    def _drawn(
+        self,
+        denoiser: Denoiser,
+        image: Tensor,
+        start: Sequence[int],
+        numbers: range,
+        progress: Progress,
+    ) -> list[Tensor]:
+        """Samples number so and so, as probabilities (K, X, Y, Z)."""
+        shape = (self.denoiser.classes, *image.shape[2:])
+        noise = torch.stack([noise_at(shape, self.sampling.seed, k, start) for k in numbers])
+        schedule, steps = self.sampling.noise, self.sampling.steps
+        generator = _generator(self.sampling.seed, numbers[0], image.device)
+        sampler = self.sampling.sampler(denoiser, generator)
+        latest = torch.tensor(schedule.latest)
+        noisy = noise.to(image.device) * schedule.sigma(latest).to(image.device)
+        clean = sampler.sample(noisy, image, steps, progress=progress)
+        return list(_probabilities(clean))
+
+    def _has_settled(self, found: Sequence[Tensor], fresh: int) -> bool:
+        before = found[:-fresh]
+        if not self.sampling.settled or not before:
+            return False
+        mean, earlier = torch.stack(list(found)).mean(0), torch.stack(list(before)).mean(0)
+        asked = (mean[0] > IN_QUESTION) & (mean[0] < 1 - IN_QUESTION)
+        moved = (mean - earlier).abs().amax(dim=0)[asked]
+        return not moved.numel() or float(moved.mean()) < self.sampling.settled
+
+
+@dataclass(frozen=True)
+class _Guess:
+    """The denoiser of one patch, which was looked at once for all samples and steps."""
+
+    network: MaskDenoiser
+    sampling: Sampling
+    seen: tuple[Tensor, ...]
+    image: Tensor
+
+    def __call__(self, noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
+        predicted = self.network(noisy, t, condition, self.seen).float()
+        return clean_mask(predicted, noisy, t, self.sampling)
+
+
+def clean_mask(predicted: Tensor, noisy: Tensor, t: Tensor, sampling: Sampling) -> Tensor:
+    """The guess of a mask, -1 outside and 1 inside each class, of what a network predicted.
+
+    What predicts the data predicts logits: their softmax is a mask of any number of classes.
+    """
+    if sampling.parameterization == "data":
+        return 2 * predicted.softmax(dim=1) - 1
+    clean = clean_of(predicted, noisy, t, sampling.noise, sampling.parameterization)
+    return clean.clamp(-1, 1)
+
+
+def noise_at(shape: Sequence[int], seed: int, number: int, start: Sequence[int]) -> Tensor:
+    """The noise that sample `number` begins with where a patch begins, (K, X, Y, Z).
+
+    It repeats itself after the length of a patch, so that patches which overlap share it there.
+    """
+    tile = _tile(tuple(shape), seed, number)
+    shifts = [-(place % side) for place, side in zip(start, shape[1:], strict=True)]
+    return tile.roll(shifts, dims=tuple(range(1, len(shape)))) if any(shifts) else tile
+
+
+@lru_cache(maxsize=16)
+def _tile(shape: tuple[int, ...], seed: int, number: int) -> Tensor:
+    return torch.randn(shape, generator=_generator(seed, number, "cpu"))
+
+
+def _generator(seed: int, number: int, device: torch.device | str) -> torch.Generator:
+    """Random numbers of one sample, whichever samples go with it."""
+    return torch.Generator(device).manual_seed(seed * 100_003 + number)
+
+
+def _probabilities(clean: Tensor) -> Tensor:
+    """Masks of -1 to 1, (S, K, X, Y, Z), as probabilities that sum to 1 over K."""
+    inside = ((clean + 1) / 2).clamp(min=SMALLEST, max=1)
+    return inside / inside.sum(dim=1, keepdim=True)
