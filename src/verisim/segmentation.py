@@ -31,7 +31,7 @@ from verisim.volume import Array, LabelMap, Volume
 PROBE_SIDE = 48
 """Voxels, about, along a side of the patch by which rounding is measured."""
 
-LEARNING = 50
+LEARNING = 100
 """One patch of so many shows how far rounding moves a volume."""
 
 Precision = Literal["auto", "single"]
