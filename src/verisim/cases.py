@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from verisim.consensus import Sampled
@@ -47,6 +47,7 @@ class Answer:
         maps: Those that were written beside it.
         expected_dice: Of each label that was found, what its probabilities let expect.
         sampled: What a diffusion model's samples say beside their mean.
+        samples: Their label maps that were written.
     """
 
     case: str
@@ -60,6 +61,7 @@ class Answer:
     maps: MapFiles = field(default_factory=MapFiles)
     expected_dice: Mapping[str, float] = field(default_factory=dict)
     sampled: Sampled | None = None
+    samples: tuple[Path, ...] = ()
 
 
 def segment_cases(
@@ -120,6 +122,9 @@ def _answer(segmenter: Segmenter, question: Question, progress: Progress) -> Ans
     question.maps.write(segmentation.maps)
     reference = question.images[0] if question.images[0].is_dir() else None
     write(question.output, segmentation.label_map, colors, reference, question.series)
+    if segmentation.sampled:
+        for path, sample in zip(question.samples, segmentation.sampled.label_maps, strict=False):
+            write(path, sample, colors, reference, question.series)
     written = time.perf_counter()
     if question.picture is not None:
         draw(question.picture, volume, segmentation.label_map, colors)
@@ -134,5 +139,6 @@ def _answer(segmenter: Segmenter, question: Question, progress: Progress) -> Ans
         warnings=(*heard, *segmentation.warnings),
         maps=question.maps,
         expected_dice={k: round(v, 4) for k, v in segmentation.expected_dice.items()},
-        sampled=segmentation.sampled,
+        sampled=segmentation.sampled and replace(segmentation.sampled, label_maps=()),
+        samples=question.samples,
     )

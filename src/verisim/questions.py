@@ -29,6 +29,7 @@ class Question:
         series: SeriesInstanceUID, when the folder holds several.
         picture: Drawing to write.
         maps: To write beside the label map.
+        samples: Label maps of a diffusion model's samples to write.
     """
 
     case: str
@@ -37,11 +38,13 @@ class Question:
     series: str | None = None
     picture: Path | None = None
     maps: MapFiles = field(default_factory=MapFiles)
+    samples: tuple[Path, ...] = ()
 
     @property
     def results(self) -> tuple[Path, ...]:
         """All files to write."""
-        return (self.output, *((self.picture,) if self.picture else ()), *self.maps.paths)
+        drawn = (self.picture,) if self.picture else ()
+        return (self.output, *drawn, *self.maps.paths, *self.samples)
 
     def volume(self) -> Volume:
         """Read the channels onto the grid of the first."""
@@ -62,6 +65,8 @@ class Wish:
         probability: A file for one case, which becomes one for each label, or a folder.
         uncertainty: A file for one case, or a folder.
         labels: Of the model.
+        each_sample: A file for one case, which becomes one for each sample, or a folder.
+        samples: How many the model draws.
     """
 
     output: Path
@@ -71,6 +76,16 @@ class Wish:
     probability: Path | None = None
     uncertainty: Path | None = None
     labels: tuple[str, ...] = ()
+    each_sample: Path | None = None
+    samples: int = 0
+
+    def sample_files(self, case: str, in_folders: bool = False) -> tuple[Path, ...]:
+        """The samples of a case; in folders if they are, or if there are several cases."""
+        if self.each_sample is None:
+            return ()
+        inside = in_folders or self.each_sample.is_dir()
+        place = self.each_sample / f"{case}{self.suffix}" if inside else self.each_sample
+        return numbered(place, self.samples)
 
     def maps(self, case: str, in_folders: bool = False) -> MapFiles:
         """The maps of a case; in folders if they are, or if there are several cases."""
@@ -127,6 +142,13 @@ def check_place(path: Path) -> None:
         )
 
 
+def numbered(path: Path, count: int) -> tuple[Path, ...]:
+    """A file for each sample: "s.nrrd" is "s-1.nrrd", "s-2.nrrd", …"""
+    suffix = suffix_of(path)
+    name = path.name.removesuffix(suffix)
+    return tuple(path.with_name(f"{name}-{k}{suffix}") for k in range(1, count + 1))
+
+
 def _of_one(images: tuple[Path, ...], wish: Wish, channels: int) -> Question:
     if len(images) > 1 and len(images) != channels:
         raise WrongChannels(
@@ -137,11 +159,13 @@ def _of_one(images: tuple[Path, ...], wish: Wish, channels: int) -> Question:
     case = first.resolve().name if first.is_dir() else stem(first)
     in_folder = wish.output.is_dir()  # as with cp, an existing folder receives the file
     output = wish.output / f"{case}{wish.suffix}" if in_folder else wish.output
-    return Question(case, images, output, wish.series, wish.picture, wish.maps(case))
+    drawn = wish.sample_files(case)
+    return Question(case, images, output, wish.series, wish.picture, wish.maps(case), drawn)
 
 
 def _of_many(case: str, images: tuple[Path, ...], wish: Wish) -> Question:
-    for place in (wish.output, wish.picture, wish.probability, wish.uncertainty):
+    maps = wish.probability, wish.uncertainty
+    for place in (wish.output, wish.picture, *maps, wish.each_sample):
         if (
             place is not None
             and suffix_of(place) in (*LABEL_MAP_SUFFIXES, PICTURE)
@@ -152,8 +176,9 @@ def _of_many(case: str, images: tuple[Path, ...], wish: Wish) -> Question:
                 "Name a folder for them.",
             )
     picture = wish.picture / f"{case}{PICTURE}" if wish.picture else None
-    output, maps = wish.output / f"{case}{wish.suffix}", wish.maps(case, in_folders=True)
-    return Question(case, images, output, wish.series, picture, maps)
+    output, drawn = wish.output / f"{case}{wish.suffix}", wish.sample_files(case, in_folders=True)
+    files = wish.maps(case, in_folders=True)
+    return Question(case, images, output, wish.series, picture, files, drawn)
 
 
 def _cases_in(folder: Path, channels: int) -> dict[str, tuple[Path, ...]]:
@@ -206,11 +231,12 @@ def _check(questions: Sequence[Question]) -> None:
 
 def _check_format(question: Question) -> None:
     output, picture = question.output, question.picture
-    if suffix_of(output) not in LABEL_MAP_SUFFIXES:
-        raise BadInput(
-            f"The output {output} has no known format.",
-            f"Let it end in {', '.join(LABEL_MAP_SUFFIXES)}.",
-        )
+    for path in (output, *question.samples):
+        if suffix_of(path) not in LABEL_MAP_SUFFIXES:
+            raise BadInput(
+                f"The output {path} has no known format.",
+                f"Let it end in {', '.join(LABEL_MAP_SUFFIXES)}.",
+            )
     if picture is not None and suffix_of(picture) != PICTURE:
         raise BadInput(f"The picture {picture} has no known format.", "Let it end in .png.")
     for path in question.maps.paths:
@@ -219,7 +245,7 @@ def _check_format(question: Question) -> None:
                 f"The map {path} has no format that holds intensities.",
                 f"Let it end in {', '.join(MAP_SUFFIXES)}.",
             )
-    if suffix_of(output) == DICOM and not question.images[0].is_dir():
+    if DICOM in map(suffix_of, (output, *question.samples)) and not question.images[0].is_dir():
         raise BadInput(
             f"{output} would be a DICOM SEG, which refers to the DICOM series of its input.",
             "Segment a DICOM folder, or write .seg.nrrd.",

@@ -43,6 +43,11 @@ class SamplingWish:
             return card
         return replace(card, sampling=replace(card.sampling, **self._given))
 
+    def count(self, card: ModelCard) -> int:
+        """How many masks the networks of a card then draw; none where it does not sample."""
+        sampling = self.of(card).sampling
+        return max(sampling.samples, card.members) if sampling else 0
+
     def check(self, parts: Sequence[ModelCard]) -> None:
         """Refuse a wish that none of the models can fulfil.
 

@@ -24,7 +24,10 @@ def test_a_diffusion_model_samples_as_it_is_asked(
     assert case["sampled"]["evaluations"] % 4 == 0
     assert set(case["expected_dice"]) <= set(LABELS)
     first = files.read_label_map(label, LABELS).array
-    assert verisim("segment", a_case, "-o", label, *diffusion, *wish).code == 0
+    kept = ("--each-sample", output / "drawn" / "s.nrrd")
+    assert verisim("segment", a_case, "-o", label, *diffusion, *wish, *kept).code == 0
+    names = [path.name for path in sorted((output / "drawn").iterdir())]
+    assert names == [f"s-{k}.nrrd" for k in range(1, 5)]
     assert (files.read_label_map(label, LABELS).array == first).all()
 
 
@@ -37,6 +40,8 @@ def test_a_diffusion_model_samples_as_it_is_asked(
         ("tiny-diffusion", ("--settled", 1.5), "settle"),
         ("tiny-diffusion", ("--seed", -1), "no seed"),
         ("tiny", ("--samples", 3), "without samples"),
+        ("tiny", ("--each-sample", "s.nrrd"), "without samples"),
+        ("tiny-diffusion", ("--each-sample", "s.jpg"), "no known format"),
     ],
 )
 def test_wishes_that_cannot_be_fulfilled_are_refused_before_work_begins(

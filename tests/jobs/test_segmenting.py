@@ -180,12 +180,23 @@ def test_what_cannot_be_answered_is_refused(kind: Segmenting, tmp_path: Path) ->
 def test_a_diffusion_model_samples_as_it_is_asked(kind: Segmenting, tmp_path: Path) -> None:
     untrained(a_diffusion_card(), tmp_path / "models")
     asked = {"model": "diffusion", "samples": 2, "steps": 3, "seed": 5}
-    task, heard = a_task(tmp_path, outputs=["label", "uncertainty"], **asked), Heard()
+    outputs = ["label", "uncertainty", "samples"]
+    task, heard = a_task(tmp_path, outputs=outputs, **asked), Heard()
     first, again = (kind.run(task, heard) for _ in range(2))
     assert first["sampled"] == again["sampled"]
     assert {len(found) for found in first["sampled"]["volumes_ml"].values()} == {2}
     assert first["sampled"]["evaluations"] % 6 == 0
-    assert (task.results / "uncertainty.nrrd").exists()
+    assert {path.name for path in task.results.iterdir()} == {
+        "label.nrrd",
+        "uncertainty.nrrd",
+        "sample-1.nrrd",
+        "sample-2.nrrd",
+    }
+    for k in range(2):
+        path, labels = task.results / f"sample-{k + 1}.nrrd", a_diffusion_card().labels
+        sample = files.read_label_map(path, labels)
+        for name, volumes in first["sampled"]["volumes_ml"].items():
+            assert sample.volumes_ml[name] == pytest.approx(volumes[k], abs=1e-4)
     with pytest.raises(BadInput, match="without samples"):
         kind.run(a_task(tmp_path, samples=2), Heard())
 

@@ -68,6 +68,13 @@ def segment(
             help="Also write how uncertain each voxel is, 0 to 1; for a folder of cases a folder."
         ),
     ] = None,
+    each_sample: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write the label map of each sample of a diffusion model: to FILE-1.nii.gz, "
+            "FILE-2.nii.gz, … for FILE.nii.gz; for a folder of cases a folder."
+        ),
+    ] = None,
     samples: Samples = None,
     steps: Steps = None,
     fusion: Fusion = None,
@@ -97,12 +104,16 @@ def segment(
     terminal = Terminal(as_json)
     card = find_card(model, SHIPPED_MODELS, models)
     labels = tuple(card.labels)
-    wish = Wish(output, suffix, series or None, picture, probability, uncertainty, labels)
+    sampled = SamplingWish(
+        samples, steps, fusion=fusion, seed=seed, settled=settled, kept=each_sample is not None
+    )
+    folders = SHIPPED_MODELS, models
+    sampled.check(parts_of(card, lambda name: find_card(name, *folders, card.folder)))
+    count = sampled.count(card)
+    maps = probability, uncertainty
+    wish = Wish(output, suffix, series or None, picture, *maps, labels, each_sample, count)
     questions = plan_questions(inputs, wish, len(card.channels))
     kinds = questions[0].maps.kinds
-    folders = SHIPPED_MODELS, models
-    sampled = SamplingWish(samples, steps, fusion=fusion, seed=seed, settled=settled)
-    sampled.check(parts_of(card, lambda name: find_card(name, *folders, card.folder)))
     segmenter = RescuedSegmenter(
         card, choose(device), mirror, folders, precision.value, kinds, sampled
     )
@@ -128,7 +139,7 @@ def _reason(answer: Answer) -> tuple[str, ...]:
 
 
 def _map_lines(answer: Answer) -> Iterator[str]:
-    return (f"{answer.case}: wrote {path}" for path in answer.maps.paths)
+    return (f"{answer.case}: wrote {path}" for path in (*answer.maps.paths, *answer.samples))
 
 
 def _table(answers: tuple[Answer, ...]) -> Table:

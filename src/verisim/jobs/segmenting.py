@@ -4,94 +4,34 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
-
-from pydantic import BaseModel, Field
+from typing import Any, Protocol
 
 from verisim import files, mirroring
 from verisim.answer import answer
 from verisim.card import ModelCard
-from verisim.diffusion.sampling import MOST
+from verisim.consensus import Sampled
 from verisim.ensembles import segmenter_of
 from verisim.errors import NotFound, Unavailable
 from verisim.installed import SHIPPED_MODELS, find_card, parts_of
 from verisim.jobs.kind import Task
 from verisim.jobs.processor import on_processor
-from verisim.map_files import MapFiles, map_files, map_suffix
-from verisim.maps import MAP_KINDS, MapKind
+from verisim.jobs.segment_request import SegmentOrder, SegmentRequest
+from verisim.map_files import MapFiles
+from verisim.maps import MapKind
 from verisim.memory import hand_back
 from verisim.progress import SILENT, Progress, Share
 from verisim.rescue import AS_ASKED, Attempt, Rescued, Sparing, segment_within
 from verisim.sampling_wish import AS_ITS_CARD_SAYS, SamplingWish
 from verisim.segmentation import Segmenter
-from verisim.volume import Volume
-
-Extension = Literal[".nrrd", ".nii.gz", ".nii", ".seg.nrrd", ".dcm"]
-"""Formats of a label map."""
-
-Output = Literal["label", "report", "probability", "uncertainty"]
-"""What a segmentation may leave: the label map, the answer as a file of its own, and maps."""
+from verisim.volume import LabelMap, Volume
 
 READ, SEGMENTED = 2, 98
 """Percent when the volume is read, and when its label map is ready to be written: of a job that is
 long enough to be waited for, both take about a hundredth of the time."""
-
-
-class SegmentRequest(BaseModel, frozen=True, extra="forbid"):
-    """What may be asked of a segmentation.
-
-    Args:
-        model: Its name.
-        device: auto, cpu, cuda:0, …
-        mirror: Whether to average over mirror images; None as the model's card says.
-        samples: Masks of a diffusion model; None as its card says.
-        steps: Of a diffusion model, from noise to mask; None as its card says.
-        seed: Of its noise; None as its card says.
-        result_extension: Format of the label map.
-        series: SeriesInstanceUID, of several in the uploaded files; empty for the only one.
-        outputs: Files to leave; the label map is always left.
-        save_label: Whether the label map becomes the label of the datastore's image.
-        label_tag: Of that label.
-    """
-
-    model: str = Field(min_length=1, max_length=200)
-    device: str = Field("auto", max_length=40)
-    mirror: bool | None = None
-    samples: int | None = Field(None, ge=1, le=MOST)
-    steps: int | None = Field(None, ge=1, le=MOST)
-    seed: int | None = Field(None, ge=0, lt=2**31)
-    result_extension: Extension = ".nrrd"
-    series: str = Field("", max_length=64, pattern=r"^[0-9.]*$")
-    outputs: tuple[Output, ...] = Field(("label",), min_length=1, max_length=4)
-    save_label: bool = False
-    label_tag: str = Field("original", max_length=64)
-
-    @property
-    def wish(self) -> SamplingWish:
-        """How a diffusion model is to sample."""
-        return SamplingWish(self.samples, self.steps, seed=self.seed)
-
-    def maps(self, folder: Path, labels: Iterable[str]) -> MapFiles:
-        """Where the maps go that are asked for, in the label map's format if that holds them."""
-        suffix = map_suffix(self.result_extension)
-        probability, uncertainty = (
-            folder / f"{kind}{suffix}" if kind in self.outputs else None for kind in MAP_KINDS
-        )
-        return map_files(probability, uncertainty, labels)
-
-
-class SegmentOrder(SegmentRequest, frozen=True, extra="forbid"):
-    """The same as the server keeps it.
-
-    Args:
-        label_of: Id of the image of the datastore whose label the label map becomes.
-    """
-
-    label_of: str = ""
 
 
 class Labels(Protocol):
@@ -157,7 +97,8 @@ class Segmenting:
     """Segments the volume among the inputs: one file, or the files of one DICOM series.
 
     It leaves `label` with the suffix that was asked for, and if asked for `report.json`,
-    `probability-LABEL` of each label and `uncertainty`, and answers as `/infer` does.
+    `probability-LABEL` of each label, `uncertainty` and `sample-1` to `sample-N`, and answers as
+    `/infer` does.
 
     Args:
         folders: Of the models; workers on other machines need the same.
@@ -214,6 +155,9 @@ class Segmenting:
         for map_path, one in maps.of(rescued.segmentation.maps):
             progress.advance(SEGMENTED, 100, f"writing {map_path.name}")
             files.write(map_path, one)
+        for sample_path, sample in _samples(asked, task.results, rescued.segmentation.sampled):
+            progress.advance(SEGMENTED, 100, f"writing {sample_path.name}")
+            files.write(sample_path, sample, card.colors, reference, asked.series or None)
         writing = time.perf_counter() - segmented
         seconds = {"reading": read - start, **rescued.segmentation.seconds, "writing": writing}
         mirrored = mirroring.by_default(parts) if mirror is None else mirror
@@ -276,6 +220,14 @@ def rescued_by(
         return segment_within(made, answering, volume, device, progress, make_room, on_processor)
     finally:
         hand_back(device)
+
+
+def _samples(
+    asked: SegmentRequest, folder: Path, sampled: Sampled | None
+) -> Iterator[tuple[Path, LabelMap]]:
+    """Each file of a sample that was asked for, and what belongs into it."""
+    drawn = sampled.label_maps if sampled else ()
+    return zip(asked.sample_files(folder, len(drawn)), drawn, strict=False)
 
 
 def _named(maps: MapFiles) -> dict[str, Any]:

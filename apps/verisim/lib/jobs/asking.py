@@ -21,7 +21,7 @@ from lib.sources import session_image, stored_image
 from verisim import mirroring
 from verisim.errors import BadInput, UnsupportedVolume
 from verisim.jobs.asked import Asked
-from verisim.jobs.segmenting import SegmentRequest
+from verisim.jobs.segment_request import SegmentRequest
 
 Model = TypeVar("Model", bound=BaseModel)
 

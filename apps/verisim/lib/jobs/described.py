@@ -21,8 +21,8 @@ Params = Annotated[
     Form(
         description="JSON: model, and if you like device, mirror, result_extension, series, "
         "samples, steps and seed (of a diffusion model), outputs (label, report, probability, "
-        "uncertainty). With save_label (annotators) the label map of ?image=ID becomes its "
-        "label in the datastore, with the tag label_tag.",
+        "uncertainty, samples). With save_label (annotators) the label map of ?image=ID becomes "
+        "its label in the datastore, with the tag label_tag.",
         examples=[
             '{"model": "hippocampus-unet", "result_extension": ".nii.gz"}',
             '{"model": "hippocampus-unet", "outputs": ["label", "probability", "uncertainty"]}',
