@@ -56,8 +56,8 @@ class Mirrors:
         labels, own = self.segmenter.card.labels, self.segmenter(volume)
         found = []
         for turns in product((False, True), repeat=3):
-            axes = [axis for axis, turned in enumerate(turns) if turned]
-            maps = self.segmenter(volume.new(np.flip(volume.array, [a + 1 for a in axes]))).maps
+            axes = [axis - 3 for axis, turned in enumerate(turns) if turned]
+            maps = self.segmenter(volume.new(np.flip(volume.array, axes))).maps
             found.append([np.flip(maps.probability[name].values, axes) for name in labels])
         variance = np.var(found, axis=0).sum(axis=0)
         doubt = Fractions(as_fractions(np.clip(variance, 0, 1)), volume.affine)
@@ -92,16 +92,17 @@ def spoilt(volume: Volume, truth: LabelMap) -> Iterator[tuple[str, Volume, Label
         yield f"resolution /{factor}", volume.new(_coarser(volume.array, factor)), truth
     for share in (0.25, 0.5):
         array = volume.array.copy()
-        array[:, :, : round(share * array.shape[2])] = array.min()
+        array[..., : round(share * array.shape[-1])] = array.min()
         yield f"{share:.0%} missing", volume.new(array), truth
 
 
 def _coarser(array: Array, factor: int) -> Array:
     """Fewer voxels, brought back to as many as before."""
-    shape = np.array(array.shape[1:])
-    small = [zoom(one, np.maximum(shape // factor, 1) / shape, order=1) for one in array]
+    shape = np.array(array.shape[-3:])
+    channels = array.reshape(-1, *shape)
+    small = [zoom(one, np.maximum(shape // factor, 1) / shape, order=1) for one in channels]
     back = [zoom(one, shape / np.array(one.shape), order=1) for one in small]
-    return np.stack(back).astype(np.float32)
+    return np.stack(back).astype(np.float32).reshape(array.shape)
 
 
 def main() -> None:
