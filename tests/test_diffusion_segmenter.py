@@ -11,6 +11,7 @@ from verisim.card import ModelCard, read_card, write_card, write_model
 from verisim.diffusion_segmenter import DiffusionSegmenter
 from verisim.ensembles import segmenter_of
 from verisim.errors import BadCard, BadInput, Cancelled, Diverged, WrongChannels
+from verisim.metrics import dice
 from verisim.networks.weights import weights_of
 from verisim.rescued_segmenter import RescuedSegmenter
 from verisim.sampling_wish import SamplingWish
@@ -151,6 +152,46 @@ def test_networks_of_one_model_share_the_samples(
     for name, volumes in found.volumes_ml.items():
         first = alone.volumes_ml[name]
         assert volumes == pytest.approx((*first, *first[:2]))
+
+
+def test_a_truncated_start_is_told_beside_the_prior_it_started_from(
+    a_diffusion_model: ModelCard, a_trained_model: ModelCard
+) -> None:
+    wish = SamplingWish(anchor="tiny", start=0.4)
+    heard = Heard()
+    answer = segmenter_of(a_diffusion_model, wish=wish)(VOLUME, heard)
+    alone = segmenter_of(a_trained_model)(VOLUME).label_map
+    assert answer.sampled is not None
+    prior = answer.sampled.prior
+    assert prior is not None
+    assert prior.model == "tiny v1"
+    assert prior.volumes_ml == pytest.approx(alone.volumes_ml)
+    for name, shared in prior.dice.items():
+        assert shared == pytest.approx(dice(alone.binary(name), answer.label_map.binary(name)))
+    assert heard.shares == sorted(heard.shares)
+    assert heard.shares[-1] == 1
+    free = segmenter_of(a_diffusion_model)(VOLUME)
+    assert free.sampled is not None
+    assert free.sampled.prior is None
+    assert not np.array_equal(free.label_map.array, answer.label_map.array)
+
+
+@pytest.mark.parametrize("anchor", ["tiny-diffusion", "other"])
+def test_an_anchor_has_the_same_labels_and_does_not_sample(
+    a_diffusion_model: ModelCard, a_card: ModelCard, anchor: str
+) -> None:
+    other = replace(a_card, name="other", labels={"left": 1, "right": 2}, colors={})
+    write_model(other, weights_of(other.build()), a_diffusion_model.folder)
+    with pytest.raises(BadCard, match="cannot be the anchor"):
+        segmenter_of(a_diffusion_model, wish=SamplingWish(anchor=anchor))
+
+
+@pytest.mark.parametrize("start", [0.0, 1.0, -0.3])
+def test_a_start_is_between_the_mask_and_the_noise(
+    a_diffusion_model: ModelCard, start: float
+) -> None:
+    with pytest.raises(BadInput, match="start at the time"):
+        SamplingWish(start=start).check((a_diffusion_model,))
 
 
 def test_a_card_keeps_how_it_samples(a_diffusion_model: ModelCard, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from scipy import ndimage
@@ -72,6 +73,7 @@ def _sampled(sampled: Sampled | None) -> dict[str, Any]:
             "volumes_ml": told,
             "agreement": round(sampled.agreement, 4),
             "evaluations": sampled.evaluations,
+            **({"prior": asdict(sampled.prior)} if sampled.prior else {}),
         }
     }
 

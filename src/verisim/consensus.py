@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import isnan
 
 import numpy as np
 import torch
 
+from verisim.metrics import dice
 from verisim.volume import Array, LabelMap, Volume
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What samples started from, to be read beside what they came to: they may hand it back.
+
+    Args:
+        model: Whose answer it was.
+        volumes_ml: Of each label.
+        dice: Of each label, how much the answer has in common with it.
+    """
+
+    model: str
+    volumes_ml: Mapping[str, float]
+    dice: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -20,12 +37,14 @@ class Sampled:
         agreement: Mean Dice of each two samples over the labels that either has; 1 of one sample.
         evaluations: Of the network, each for one sample of one patch.
         label_maps: Of the samples, if they were asked for.
+        prior: What they started from, if not from noise alone.
     """
 
     volumes_ml: Mapping[str, tuple[float, ...]]
     agreement: float
     evaluations: int
     label_maps: tuple[LabelMap, ...] = ()
+    prior: Prior | None = None
 
     def placed_like(self, volume: Volume) -> Sampled:
         """The same with the axes of a volume, on its voxels."""
@@ -38,6 +57,13 @@ class Sampled:
     def range_ml(self) -> dict[str, tuple[float, float]]:
         """Smallest and largest volume of each label."""
         return {name: (min(found), max(found)) for name, found in self.volumes_ml.items()}
+
+
+def compared(model: str, prior: LabelMap, answer: LabelMap) -> Prior:
+    """A prior beside the answer that samples came to, on the same voxels."""
+    shared = {name: dice(prior.binary(name), answer.binary(name)) for name in answer.labels}
+    found = {name: one for name, one in shared.items() if not isnan(one)}
+    return Prior(model, prior.volumes_ml, found)
 
 
 class Consensus:
@@ -94,5 +120,5 @@ class Consensus:
         both = sizes[:, :, None] + sizes[:, None, :]
         pairs = torch.triu(torch.ones(both.shape[1:], dtype=torch.bool), diagonal=1)
         seen = pairs & (both > 0)
-        dice = 2 * self._together[seen] / both[seen]
-        return float(dice.mean()) if dice.numel() else 1.0
+        shared = 2 * self._together[seen] / both[seen]
+        return float(shared.mean()) if shared.numel() else 1.0

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from verisim.card import ModelCard
-from verisim.consensus import Consensus
+from verisim.consensus import Consensus, Prior, compared
 from verisim.diffusion import Sampling
 from verisim.errors import BadCard
 from verisim.fusion import staple
@@ -37,7 +38,7 @@ from verisim.segmentation import (
     load_network,
 )
 from verisim.sight import Seen, check_channels, look
-from verisim.volume import Array, Volume
+from verisim.volume import Array, LabelMap, Volume
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class DiffusionSegmenter:
         precision: "auto": bfloat16 where the processor multiplies it in hardware; "single": the
             same answer on every machine.
         previous: The first stage of a cascade.
+        anchor: Answers first, with probabilities; samples start from what it says.
         alone: Whether small patches, too, are sampled one at a time.
         maps: What is told of each voxel beside its label, from the mean of the samples.
         kept: Whether the samples' label maps are wanted.
@@ -64,6 +66,7 @@ class DiffusionSegmenter:
     alone: bool = False
     maps: tuple[MapKind, ...] = ()
     kept: bool = False
+    anchor: Segmenter | None = None
     networks: Networks = field(default=load_network, repr=False)
     members: tuple[MaskSampler, ...] = field(init=False, repr=False)
 
@@ -112,11 +115,26 @@ class DiffusionSegmenter:
                 label_map = staple(sampled.label_maps, answer.label_map)
                 answer = replace(answer, label_map=label_map)
             kept = sampled.label_maps if self.kept else ()
-            return replace(answer, sampled=replace(sampled, label_maps=kept))
+            prior = self._prior(seen, answer.label_map)
+            return replace(answer, sampled=replace(sampled, label_maps=kept, prior=prior))
 
     def look(self, volume: Volume, progress: Progress = SILENT) -> Seen:
         """The volume as the network sees it; in a cascade after the first stage has answered."""
-        return look(self.card, volume, self.previous, progress)
+        seen = look(self.card, volume, self.previous, progress)
+        if self.anchor is None:
+            return seen
+        answer = self.anchor(volume, Part(progress, 0, 2, "stage"))
+        believed = [
+            Volume(one.values, one.affine).resampled_like(seen.prepared).array
+            for one in answer.maps.probability.values()
+        ]
+        array = np.concatenate([seen.prepared.array, np.stack(believed)])
+        return replace(seen, prepared=seen.prepared.new(array), prior=answer.label_map)
+
+    def _prior(self, seen: Seen, answer: LabelMap) -> Prior | None:
+        if self.anchor is None or seen.prior is None:
+            return None
+        return compared(self.anchor.card.title, seen.prior, answer)
 
     def probabilities(self, seen: Seen, progress: Progress = SILENT) -> Iterator[Array]:
         """Mean probabilities (K, n, Y, Z) on the voxels of the box, the next n rows at a time."""
@@ -126,7 +144,7 @@ class DiffusionSegmenter:
     def _samples(self, drawing: _Drawing, seen: Seen, progress: Progress) -> Iterator[Array]:
         """Probabilities (S, K, n, Y, Z) of each sample, the next n rows at a time."""
         shape, size = seen.prepared.spatial_shape, self.card.patch_size
-        if self.previous is not None:
+        if self.previous is not None or self.anchor is not None:
             progress = Part(progress, 1, 2, "stage")
         sparse = bool(seen.warnings) and number_of_patches(shape, size) > MANY_PATCHES
         overlap = SPARSE_OVERLAP if sparse else OVERLAP

@@ -124,13 +124,21 @@ def segmenter_of(
     def named(name: str) -> ModelCard:
         return find_card(name, *folders, card.folder)
 
+    def anchored(name: str) -> Segmenter | None:
+        if not name:
+            return None
+        found = _anchor(card, named(name))
+        tells: tuple[MapKind, ...] = ("probability",)
+        return segmenter_of(found, device, mirroring, folders, precision, sparing, networks, tells)
+
     def stage(one: ModelCard, previous: Segmenter | None = None) -> Member:
         spared = wish.of(sparing.card(one))
         told = maps if one is card else ()  # of a first stage or a member only the labels matter
         if one.sampling:
             kept = wish.kept and one is card
+            anchor = anchored(spared.sampling.anchor) if spared.sampling else None
             return DiffusionSegmenter(
-                spared, device, precision, previous, sparing.alone, told, kept, networks
+                spared, device, precision, previous, sparing.alone, told, kept, anchor, networks
             )
         return NetworkSegmenter(
             spared, device, mirroring, precision, previous, sparing.alone, told, networks
@@ -146,6 +154,17 @@ def segmenter_of(
     members = tuple(single(named(name)) for name in card.ensemble)
     _check_fit(card, members)
     return EnsembleSegmenter(card, members, maps)
+
+
+def _anchor(card: ModelCard, anchor: ModelCard) -> ModelCard:
+    """The model whose answer samples start from, which has the same labels."""
+    if anchor.sampling or list(anchor.labels) != list(card.labels):
+        raise BadCard(
+            f"{anchor.title} cannot be the anchor of {card.title}: it samples itself, or has "
+            "other labels.",
+            "Name a U-Net that was trained on the same data set.",
+        )
+    return anchor
 
 
 def _first_stage(card: ModelCard, first: ModelCard) -> ModelCard:

@@ -51,7 +51,7 @@ def newest_paths(folders: Iterable[Path]) -> dict[str, Path]:
 
 
 def parts_of(card: ModelCard, find: Callable[[str], ModelCard]) -> tuple[ModelCard, ...]:
-    """A model and all that it needs: those of an ensemble, the first stage of a cascade.
+    """A model and all that it needs: those of an ensemble, a cascade's first stage, an anchor.
 
     Args:
         card: The model.
@@ -63,6 +63,7 @@ def parts_of(card: ModelCard, find: Callable[[str], ModelCard]) -> tuple[ModelCa
     """
     found = [card]
     for one in found:  # grows on the way
-        named = [find(name) for name in (*one.ensemble, one.previous) if name]
+        anchor = one.sampling.anchor if one.sampling else ""
+        named = [find(name) for name in (*one.ensemble, one.previous, anchor) if name]
         found += [part for part in named if part not in found]
     return tuple(found)

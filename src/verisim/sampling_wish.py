@@ -22,6 +22,8 @@ class SamplingWish:
         fusion: How they become one label map.
         seed: Decides the noise.
         settled: When the mean has settled; see `Sampling`.
+        anchor: Name of the model whose answer samples start from; empty: from noise.
+        start: The time of that start.
         kept: Whether each sample's label map is wanted.
     """
 
@@ -31,6 +33,8 @@ class SamplingWish:
     fusion: Fusion | None = None
     seed: int | None = None
     settled: float | None = None
+    anchor: str | None = None
+    start: float | None = None
     kept: bool = False
 
     def of(self, card: ModelCard) -> ModelCard:
@@ -81,6 +85,8 @@ class SamplingWish:
             "fusion": self.fusion,
             "seed": self.seed,
             "settled": self.settled,
+            "anchor": self.anchor,
+            "start": self.start,
         }
         return {name: given for name, given in fields.items() if given is not None}
 

@@ -40,12 +40,14 @@ class Seen:
         box: The part of it that is looked at.
         prepared: That part, preprocessed.
         warnings: What is odd about it.
+        prior: What another model answered before, where sampling starts from that.
     """
 
     turned: Volume
     box: tuple[slice, slice, slice]
     prepared: Volume
     warnings: tuple[str, ...]
+    prior: LabelMap | None = None
 
     def in_place(self, blocks: Iterable[Array]) -> Iterator[Array]:
         """Rows of whatever was found on the prepared voxels, (K, n, Y, Z), on those of the box."""

@@ -123,6 +123,34 @@ def test_neighbouring_patches_begin_with_the_same_noise_where_they_overlap() -> 
     assert float(first.std()) == pytest.approx(1, abs=0.05)
 
 
+class Echo(MaskDenoiser):
+    """Takes the noisy mask for the mask."""
+
+    def forward(
+        self, noisy: Tensor, t: Tensor, image: Tensor, seen: object | None = None
+    ) -> Tensor:
+        return 40 * noisy
+
+
+@torch.inference_mode()
+def test_samples_start_from_the_anchor_where_there_is_one() -> None:
+    prior = a_mask()
+    patch = torch.cat([an_image(), prior[None, 1:].float()], dim=1)
+    early, late = (
+        MaskSampler(Echo(PLAN, 1, 3), Sampling(start=start))(patch)[0].argmax(0)
+        for start in (0.05, 0.95)
+    )
+    assert torch.equal(early, prior.argmax(0))
+    assert (late == prior.argmax(0)).float().mean() < 0.8
+
+
+@torch.inference_mode()
+def test_where_the_anchor_says_nothing_it_says_background() -> None:
+    patch = torch.cat([an_image(), torch.zeros(1, 2, *SIZE)], dim=1)
+    found = MaskSampler(Echo(PLAN, 1, 3), Sampling(start=0.05))(patch)
+    assert not found.argmax(1).any()
+
+
 @torch.inference_mode()
 def test_sampling_ends_when_the_mean_has_settled() -> None:
     network = Perfect(a_mask())

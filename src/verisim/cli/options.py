@@ -62,6 +62,16 @@ Settled = Annotated[
         "probabilities by less than this; 0.01, say. [as its card says]"
     ),
 ]
+Anchor = Annotated[
+    str | None,
+    typer.Option(
+        help="Model whose answer a diffusion model's samples start from. [as its card says]"
+    ),
+]
+Start = Annotated[
+    float | None,
+    typer.Option(help="How much of that is noise, 0 to 1. [as its card says, else 0.3]"),
+]
 SubjectPattern = Annotated[
     str,
     typer.Option(

@@ -13,6 +13,7 @@ from rich.table import Table
 from verisim.cli.options import (
     DEFAULT_MODEL,
     USER_MODELS,
+    Anchor,
     AsJson,
     Device,
     Fusion,
@@ -23,6 +24,7 @@ from verisim.cli.options import (
     Samples,
     Seed,
     Settled,
+    Start,
     Steps,
 )
 from verisim.cli.terminal import Terminal
@@ -80,6 +82,8 @@ def segment(
     fusion: Fusion = None,
     seed: Seed = None,
     settled: Settled = None,
+    anchor: Anchor = None,
+    start: Start = None,
     skip_existing: Annotated[
         bool, typer.Option(help="In a folder of cases, keep label maps that exist already.")
     ] = False,
@@ -104,9 +108,8 @@ def segment(
     terminal = Terminal(as_json)
     card = find_card(model, SHIPPED_MODELS, models)
     labels = tuple(card.labels)
-    sampled = SamplingWish(
-        samples, steps, fusion=fusion, seed=seed, settled=settled, kept=each_sample is not None
-    )
+    kept = each_sample is not None
+    sampled = SamplingWish(samples, steps, None, fusion, seed, settled, anchor, start, kept)
     folders = SHIPPED_MODELS, models
     sampled.check(parts_of(card, lambda name: find_card(name, *folders, card.folder)))
     count = sampled.count(card)
@@ -128,14 +131,28 @@ def segment(
         for warning in (*answer.warnings, *_reason(answer)):
             terminal.note(f"{answer.case}: {warning}")
     facts = {"model": card.title, "cases": answers}
-    lines = (line for answer in answers for line in (_line(answer), *_map_lines(answer)))
-    terminal.answer(facts, _table(answers), *lines)
+    terminal.answer(facts, _table(answers), *_lines(answers))
     if any(answer.error for answer in answers):
         raise typer.Exit(2)
 
 
 def _reason(answer: Answer) -> tuple[str, ...]:
     return (f"{answer.error.message} {answer.error.remedy}",) if answer.error else ()
+
+
+def _lines(answers: tuple[Answer, ...]) -> Iterator[str]:
+    for answer in answers:
+        yield _line(answer)
+        yield from _prior_line(answer)
+        yield from _map_lines(answer)
+
+
+def _prior_line(answer: Answer) -> Iterator[str]:
+    """A truncated start may hand the prior back: how much of the answer is its own?"""
+    if answer.sampled and answer.sampled.prior:
+        prior = answer.sampled.prior
+        shared = ", ".join(f"{name} {dice:.3f}" for name, dice in prior.dice.items())
+        yield f"{answer.case}: started from {prior.model}, Dice with it: {shared}"
 
 
 def _map_lines(answer: Answer) -> Iterator[str]:

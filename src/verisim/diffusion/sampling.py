@@ -43,6 +43,9 @@ class Sampling:
         seed: Decides the noise: the same seed gives the same answer.
         settled: Sampling ends early when another mask moves the mean probabilities by less than
             this, averaged over the voxels in question; 0: never.
+        anchor: Name of a model whose answer, with noise, is the start of every sample (truncated
+            diffusion; Guo 2022); empty: all begin as noise alone.
+        start: The time of that start, above 0 and below 1: the later, the less of it is left.
         schedule: The noise that the network was trained with.
         parameterization: What the network predicts; of data, the logits.
 
@@ -56,6 +59,8 @@ class Sampling:
     fusion: Fusion = "mean"
     seed: int = 0
     settled: float = 0.0
+    anchor: str = ""
+    start: float = 0.3
     schedule: Literal["cosine", "linear", "karras"] = "cosine"
     parameterization: Parameterization = "data"
 
@@ -68,6 +73,11 @@ class Sampling:
         if not 0 <= self.settled < 1:
             raise BadInput(
                 f"A mean cannot settle to {self.settled:g}.", "Say a number from 0 to below 1."
+            )
+        if not 0 < self.start < 1:
+            raise BadInput(
+                f"Nothing can start at the time {self.start:g}.",
+                "Say a number between 0, the anchor's mask itself, and 1, noise alone.",
             )
         if not 0 <= self.seed < 2**31:
             raise BadInput(f"{self.seed} is no seed.", f"Say a number from 0 to {2**31 - 1}.")

@@ -10,7 +10,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from verisim.diffusion import Denoiser, Sampling, clean_of
+from verisim.diffusion import Denoiser, NoiseSchedule, Sampling, clean_of
 from verisim.networks.medsegdiff import MaskDenoiser
 from verisim.progress import SILENT, Part, Progress, Together
 
@@ -67,7 +67,8 @@ class MaskSampler(nn.Module):
         """Every sample of every patch.
 
         Args:
-            patches: (B, C, X, Y, Z).
+            patches: (B, C, X, Y, Z), or with probabilities of every label behind the image's
+                channels: an answer that every sample starts from, with noise.
             starts: Where each lies in its volume: where two of them overlap, a sample begins with
                 the same noise in both.
             progress: Hears of every step of every sample; may cancel between two.
@@ -84,15 +85,17 @@ class MaskSampler(nn.Module):
         probabilities = torch.stack([one.probabilities for one in found])
         return Samples(probabilities, sum(one.evaluations for one in found))
 
-    def _of(self, image: Tensor, start: Sequence[int], progress: Progress) -> Samples:
+    def _of(self, patch: Tensor, start: Sequence[int], progress: Progress) -> Samples:
         """All samples of one patch (1, C, X, Y, Z)."""
-        wanted = self.sampling.samples
+        wanted, image = self.sampling.samples, patch[:, : self.denoiser.channels]
+        begin = self._begin(patch[:, self.denoiser.channels :])
         denoiser = _Guess(self.denoiser, self.sampling, tuple(self.denoiser.look(image)), image)
         found: list[Tensor] = []
         while len(found) < wanted:
             numbers = range(len(found), min(wanted, len(found) + self._together(image)))
             part = Together(progress, numbers.start, len(numbers), wanted)
-            found += self._drawn(denoiser, image, start, numbers, part)
+            noise = [noise_at(begin.shape, self.sampling.seed, k, start) for k in numbers]
+            found += self._drawn(denoiser, image, begin, torch.stack(noise), numbers, part)
             if self._has_settled(found, len(numbers)):
                 break
         # where the mean has settled, what was drawn stands for what was not
@@ -110,20 +113,26 @@ class MaskSampler(nn.Module):
         self,
         denoiser: Denoiser,
         image: Tensor,
-        start: Sequence[int],
+        begin: _Begin,
+        noise: Tensor,
         numbers: range,
         progress: Progress,
     ) -> list[Tensor]:
         """Samples number so and so, as probabilities (K, X, Y, Z)."""
-        shape = (self.denoiser.classes, *image.shape[2:])
-        noise = torch.stack([noise_at(shape, self.sampling.seed, k, start) for k in numbers])
-        schedule, steps = self.sampling.noise, self.sampling.steps
         generator = _generator(self.sampling.seed, numbers[0], image.device)
         sampler = self.sampling.sampler(denoiser, generator)
-        latest = torch.tensor(schedule.latest)
-        noisy = noise.to(image.device) * schedule.sigma(latest).to(image.device)
-        clean = sampler.sample(noisy, image, steps, progress=progress)
+        noisy = begin.noised(noise.to(image.device), self.sampling.noise)
+        clean = sampler.sample(noisy, image, self.sampling.steps, begin.time, progress)
         return list(_probabilities(clean))
+
+    def _begin(self, prior: Tensor) -> _Begin:
+        """Where samples begin: at the latest time, or from what is believed of (1, K - 1, …)."""
+        shape = (self.denoiser.classes, *prior.shape[2:])
+        if not prior.shape[1]:
+            return _Begin(shape, self.sampling.noise.latest)
+        background = 1 - prior.sum(dim=1, keepdim=True)
+        masks = 2 * torch.cat([background, prior], dim=1) - 1
+        return _Begin(shape, self.sampling.start, masks)
 
     def _has_settled(self, found: Sequence[Tensor], fresh: int) -> bool:
         before = found[:-fresh]
@@ -133,6 +142,27 @@ class MaskSampler(nn.Module):
         asked = (mean[0] > IN_QUESTION) & (mean[0] < 1 - IN_QUESTION)
         moved = (mean - earlier).abs().amax(dim=0)[asked]
         return not moved.numel() or float(moved.mean()) < self.sampling.settled
+
+
+@dataclass(frozen=True)
+class _Begin:
+    """Where the samples of a patch begin.
+
+    Args:
+        shape: Of one, (K, X, Y, Z).
+        time: Of the schedule.
+        masks: What is believed before, -1 to 1, (1, K, X, Y, Z); None: nothing.
+    """
+
+    shape: tuple[int, ...]
+    time: float
+    masks: Tensor | None = None
+
+    def noised(self, noise: Tensor, schedule: NoiseSchedule) -> Tensor:
+        """x at that time, (S, K, X, Y, Z)."""
+        time = torch.tensor(self.time, device=noise.device)
+        noisy = schedule.sigma(time) * noise
+        return noisy if self.masks is None else noisy + schedule.alpha(time) * self.masks
 
 
 @dataclass(frozen=True)

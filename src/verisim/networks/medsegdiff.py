@@ -86,7 +86,7 @@ class MaskDenoiser(nn.Module):
 
     def __init__(self, plan: MedSegDiff, channels: int, classes: int) -> None:
         super().__init__()
-        self.classes = classes
+        self.channels, self.classes = channels, classes
         self.time = _Time(TIME_CHANNELS)
         self.image_encoder = _Encoder(plan, channels, time=False)
         self.mask_encoder = _Encoder(plan, channels + classes, time=True)
