@@ -40,8 +40,8 @@ SINGLE_PRECISION_BYTES = 2**29
 PATCH_VOXELS = 2**17
 """Small patches, e.g. slices, go through the network together up to this many voxels."""
 
-VOXELS_AT_ONCE = 2**22
-"""Finished rows are given away by as many voxels: 16 MiB."""
+VOXELS_AT_ONCE = 2**20
+"""Finished rows are given away by as many voxels: 4 MiB a class."""
 
 Network = Callable[[Tensor], Tensor]
 

@@ -1,5 +1,7 @@
 """The frequency parser changes nothing at first, whatever the size, and can pass any band."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -64,6 +66,26 @@ def test_what_it_learns_has_gradients_of_its_own() -> None:
         assert torch.isfinite(part.grad).all()
     assert parser.real.grad is not None
     assert parser.real.grad.abs().sum() > 0
+
+
+@SIZES
+def test_its_gradients_are_those_of_the_formula(size: tuple[int, ...]) -> None:
+    parser = changed(FFParser(3, (4, 4, 4)))
+    seen, wanted = features(2, 2, 3, *size)
+
+    def gradients(filtered: Callable[[Tensor], Tensor]) -> tuple[Tensor, ...]:
+        given = seen.clone().requires_grad_()
+        loss = (filtered(given) * wanted).sum()
+        return torch.autograd.grad(loss, [given, parser.real, parser.imaginary])
+
+    def formula(given: Tensor) -> Tensor:
+        axes = (2, 3, 4)
+        spectrum = torch.fft.rfftn(given, dim=axes, norm="ortho")
+        weighted = spectrum * parser.attentive_map(spectrum.shape[2:])
+        return torch.fft.irfftn(weighted, s=size, dim=axes, norm="ortho")
+
+    for own, one in zip(gradients(parser), gradients(formula), strict=True):
+        torch.testing.assert_close(own, one, atol=1e-4, rtol=1e-4)
 
 
 def test_reduced_precision_keeps_its_type() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import BackwardCFunction, FunctionCtx, once_differentiable
 from torch.nn import functional
 
 
@@ -27,14 +28,11 @@ class FFParser(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (B, C, X, Y[, Z]), of any size."""
-        axes = tuple(range(2, features.ndim))
+        *whole, last = features.shape[2:]
         # transforms are exact enough in single precision only
         with torch.autocast(features.device.type, enabled=False):
-            spectrum = torch.fft.rfftn(features.float(), dim=axes, norm="ortho")
-            weighted = spectrum * self.attentive_map(spectrum.shape[2:])
-            filtered: Tensor = torch.fft.irfftn(
-                weighted, s=features.shape[2:], dim=axes, norm="ortho"
-            )
+            attentive = self.attentive_map((*whole, last // 2 + 1))
+            filtered: Tensor = _Filtering.apply(features.float(), attentive)  # type: ignore[no-untyped-call]  # torch leaves it unannotated
         return filtered.to(features.dtype)
 
     def attentive_map(self, shape: Sequence[int]) -> Tensor:
@@ -48,3 +46,40 @@ class FFParser(nn.Module):
         full = tuple(range(2, 2 + len(shape) - 1))
         shifted: Tensor = torch.fft.ifftshift(torch.complex(real, imaginary), dim=full)
         return shifted
+
+
+class _Filtering(torch.autograd.Function):
+    """F⁻¹[A ⊗ F[m]], whose gradients take two transforms of real numbers.
+
+    torch's own take three of complex numbers, which was a quarter of a training step.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, features: Tensor, attentive: Tensor) -> Tensor:
+        spectrum = _spectrum(features)
+        ctx.save_for_backward(spectrum, attentive)
+        return _space(spectrum * attentive, features.shape)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: BackwardCFunction, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        spectrum, attentive = list(ctx.saved_tensors)
+        told = _spectrum(gradient)
+        of_features = _space(told * attentive.conj(), gradient.shape)
+        of_map = (told * spectrum.conj()).sum(dim=0, keepdim=True)
+        # all but the first frequency, and the last of an even number, stand for two
+        last = gradient.shape[-1]
+        of_map[..., 1 : (last + 1) // 2] *= 2
+        return of_features, of_map
+
+
+def _spectrum(features: Tensor) -> Tensor:
+    axes = tuple(range(2, features.ndim))
+    spectrum: Tensor = torch.fft.rfftn(features, dim=axes, norm="ortho")
+    return spectrum
+
+
+def _space(spectrum: Tensor, shape: Sequence[int]) -> Tensor:
+    axes = tuple(range(2, len(shape)))
+    features: Tensor = torch.fft.irfftn(spectrum, s=tuple(shape[2:]), dim=axes, norm="ortho")
+    return features

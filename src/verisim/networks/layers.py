@@ -39,6 +39,19 @@ class FirstConvolution(Convolution):
             return super().forward(features.float())
 
 
+class EarlyConvolution(Convolution):
+    """A convolution near the beginning of a coarser stage: single precision, but for training.
+
+    Everything behind it inherits its rounding, and at lower resolution it costs little.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            return super().forward(features)
+        with torch.autocast(features.device.type, enabled=False):
+            return super().forward(features.float())
+
+
 class Upsampling(nn.ConvTranspose3d):
     """A transposed convolution that answers in the layout of its input.
 

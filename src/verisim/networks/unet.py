@@ -11,9 +11,19 @@ from pydantic import ConfigDict
 from torch import nn
 
 from verisim.errors import BadCard
-from verisim.networks.layers import Convolution, FirstConvolution, Head, InstanceNorm, Upsampling
+from verisim.networks.layers import (
+    Convolution,
+    EarlyConvolution,
+    FirstConvolution,
+    Head,
+    InstanceNorm,
+    Upsampling,
+)
 
 Triple = tuple[int, int, int]
+
+EARLY = 2
+"""So many convolutions of each coarser stage on the way down compute in single precision."""
 
 
 @dataclass(frozen=True)
@@ -97,18 +107,7 @@ class UNet:
             deep_supervision=deep_supervision,
             **depths,
         )
-        heads = network.get_submodule("decoder.seg_layers")
-        assert isinstance(heads, nn.ModuleList), "both classes keep their heads in a list"
-        for k, head in enumerate(heads):
-            assert isinstance(head, nn.Conv3d), "both classes end in a convolution"
-            heads[k] = Head(head)
-        first = next(m for m in network.modules() if type(m) is nn.Conv3d)
-        first.__class__ = FirstConvolution
-        for module in network.modules():
-            if type(module) is nn.Conv3d:
-                module.__class__ = Convolution  # the same weights under the same names
-            elif type(module) is nn.ConvTranspose3d:
-                module.__class__ = Upsampling
+        _quicken(network)
         return network
 
     @property
@@ -116,6 +115,33 @@ class UNet:
         """A patch must be a multiple of this along each axis."""
         x, y, z = (prod(axis) for axis in zip(*self.strides, strict=True))
         return x, y, z
+
+
+def _quicken(network: nn.Module) -> None:
+    """Give the layers our own classes: the same weights under the same names."""
+    heads = _listed(network, "decoder.seg_layers")
+    for k, head in enumerate(heads):
+        assert isinstance(head, nn.Conv3d), "both classes end in a convolution"
+        heads[k] = Head(head)
+    _plain_convolutions(network)[0].__class__ = FirstConvolution
+    for stage in list(_listed(network, "encoder.stages"))[1:]:
+        for convolution in _plain_convolutions(stage)[:EARLY]:
+            convolution.__class__ = EarlyConvolution
+    for convolution in _plain_convolutions(network):
+        convolution.__class__ = Convolution
+    for module in network.modules():
+        if type(module) is nn.ConvTranspose3d:
+            module.__class__ = Upsampling
+
+
+def _plain_convolutions(network: nn.Module) -> list[nn.Module]:
+    return [module for module in network.modules() if type(module) is nn.Conv3d]
+
+
+def _listed(network: nn.Module, name: str) -> nn.ModuleList | nn.Sequential:
+    found = network.get_submodule(name)
+    assert isinstance(found, nn.ModuleList | nn.Sequential), "both classes keep them in a row"
+    return found
 
 
 def _each(depths: int | tuple[int, ...], stages: int) -> tuple[int, ...]:
