@@ -16,6 +16,8 @@ from typing import TypeVar
 import psutil
 import torch
 
+from verisim import LARGE_PAGES
+
 Answer = TypeVar("Answer")
 
 INTERVAL_SECONDS = 0.02
@@ -104,7 +106,7 @@ def measured(command: Sequence[object], log: Path, watched: bool = False) -> Run
     started = time.perf_counter()
     with log.open("wb") as lines:
         words = [str(word) for word in command]
-        process = subprocess.Popen(words, stdout=lines, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(words, stdout=lines, stderr=subprocess.STDOUT, env=_plain())
     peak_mb = _ended(process, watched)
     seconds = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -112,6 +114,11 @@ def measured(command: Sequence[object], log: Path, watched: bool = False) -> Run
         raise SystemExit(f"{command[0]} failed:\n{log.read_text(errors='replace')[-3000:]}")
     cpu_seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Run(seconds, cpu_seconds, peak_mb)
+
+
+def _plain() -> dict[str, str]:
+    """The environment as it was before Verisim was loaded here: each program sets its own."""
+    return {name: value for name, value in os.environ.items() if name != LARGE_PAGES}
 
 
 def timed(work: Callable[[], Answer]) -> tuple[Answer, Run]:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from verisim.networks import fourier
 from verisim.networks.fourier import FFParser
 
 SIZES = pytest.mark.parametrize("size", [(8, 8, 8), (5, 9, 12), (1, 7, 6), (31, 3, 2)])
@@ -86,6 +87,15 @@ def test_its_gradients_are_those_of_the_formula(size: tuple[int, ...]) -> None:
 
     for own, one in zip(gradients(parser), gradients(formula), strict=True):
         torch.testing.assert_close(own, one, atol=1e-4, rtol=1e-4)
+
+
+def test_channels_that_take_turns_are_filtered_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    parser, seen = changed(FFParser(3, (4, 4, 4))), features(2, 3, 6, 8, 10)
+    with torch.no_grad():
+        together = parser(seen)
+        monkeypatch.setattr(fourier, "VOXELS_AT_ONCE", 1)
+        torch.testing.assert_close(parser(seen), together)
+    torch.testing.assert_close(parser(seen), together)  # and as where gradients are wanted
 
 
 def test_reduced_precision_keeps_its_type() -> None:

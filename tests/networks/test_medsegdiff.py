@@ -72,14 +72,16 @@ def test_what_the_image_contributes_follows_the_mask_only_when_it_is_dynamic(
     condition = DynamicCondition(4, None, dynamic)
     image = values(1, 4, 5, 5, 5)
     masks = [values(1, 4, 5, 5, 5, seed=seed) for seed in (1, 2)]
-    first, second = (condition(mask, image) - mask for mask in masks)
+    looked = condition.looked_at(image)
+    first, second = (condition(mask, looked) - mask for mask in masks)
     assert torch.allclose(first, second, atol=1e-5) is not dynamic
 
 
 def test_without_the_dynamic_part_the_image_is_added_as_it_is() -> None:
     condition = DynamicCondition(4, None, dynamic=False)
     mask, image = values(1, 4, 5, 5, 5), values(1, 4, 5, 5, 5, seed=1)
-    torch.testing.assert_close(condition(mask, image), mask + condition.mixing(image))
+    answer = condition(mask, condition.looked_at(image))
+    torch.testing.assert_close(answer, mask + condition.mixing(image))
 
 
 def test_the_answer_follows_the_time_the_mask_and_the_image() -> None:

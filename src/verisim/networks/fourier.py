@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import BackwardCFunction, FunctionCtx, once_differentiable
 from torch.nn import functional
+
+VOXELS_AT_ONCE = 2**21
+"""Channels are transformed together up to so many voxels."""
 
 
 class FFParser(nn.Module):
@@ -26,14 +30,29 @@ class FFParser(nn.Module):
         self.real = nn.Parameter(torch.ones(1, channels, *grid))
         self.imaginary = nn.Parameter(torch.zeros(1, channels, *grid))
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Features (B, C, X, Y[, Z]), of any size."""
-        *whole, last = features.shape[2:]
+    def forward(self, features: Tensor, attentive: Tensor | None = None) -> Tensor:
+        """Filter features.
+
+        Args:
+            features: (B, C, X, Y[, Z]), of any size.
+            attentive: What `map_for` said of that size, if it was asked before.
+        """
+        attentive = self.map_for(features.shape[2:]) if attentive is None else attentive
         # transforms are exact enough in single precision only
         with torch.autocast(features.device.type, enabled=False):
-            attentive = self.attentive_map((*whole, last // 2 + 1))
-            filtered: Tensor = _Filtering.apply(features.float(), attentive)  # type: ignore[no-untyped-call]  # torch leaves it unannotated
-        return filtered.to(features.dtype)
+            # in the layout that they are fast in
+            exact = features.contiguous().float()
+            filtered: Tensor = (
+                _Filtering.apply(exact, attentive)  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+                if torch.is_grad_enabled()
+                else _filtered(exact, attentive)
+            )
+        return filtered.to(features, memory_format=_layout(features))
+
+    def map_for(self, size: Sequence[int]) -> Tensor:
+        """A for features of a size (X, Y[, Z])."""
+        *whole, last = size
+        return self.attentive_map((*whole, last // 2 + 1))
 
     def attentive_map(self, shape: Sequence[int]) -> Tensor:
         """A at the frequencies of a spectrum: (1, C, *shape), as `rfftn` orders them."""
@@ -71,6 +90,21 @@ class _Filtering(torch.autograd.Function):
         last = gradient.shape[-1]
         of_map[..., 1 : (last + 1) // 2] *= 2
         return of_features, of_map
+
+
+def _filtered(features: Tensor, attentive: Tensor) -> Tensor:
+    """F⁻¹[A ⊗ F[m]], a few channels at a time: of large patches these stay in the cache."""
+    found = torch.empty_like(features)
+    count = max(1, VOXELS_AT_ONCE // (len(features) * prod(features.shape[2:])))
+    chunks = (torch.split(one, count, dim=1) for one in (features, attentive, found))
+    for some, weights, place in zip(*chunks, strict=True):
+        place.copy_(_space(_spectrum(some) * weights, some.shape))
+    return found
+
+
+def _layout(features: Tensor) -> torch.memory_format:
+    last = features.ndim == 5 and not features.is_contiguous()
+    return torch.channels_last_3d if last else torch.contiguous_format
 
 
 def _spectrum(features: Tensor) -> Tensor:

@@ -81,18 +81,36 @@ class InstanceNorm(nn.InstanceNorm3d):
     torch's own copies patches whose channels come last, twice a layer.
     """
 
-    def forward(self, features: Tensor) -> Tensor:
-        if len(features) == 1:
-            return self._alone(features)
-        if features.is_contiguous():
-            return super().forward(features)
-        return torch.cat([self._alone(one) for one in features.chunk(len(features))])
+    def forward(
+        self, features: Tensor, scale: Tensor | None = None, shift: Tensor | None = None
+    ) -> Tensor:
+        """Normalize (B, C, X, Y, Z), then scale by 1 + (B, C) and shift by (B, C), if given."""
+        if len(features) > 1 and features.is_contiguous():
+            normed = super().forward(features)
+            return normed if scale is None or shift is None else _modulated(normed, scale, shift)
+        ones = features.chunk(len(features))
+        normed_ones = [self._alone(one, *_of(k, scale, shift)) for k, one in enumerate(ones)]
+        return normed_ones[0] if len(ones) == 1 else torch.cat(normed_ones)
 
-    def _alone(self, features: Tensor) -> Tensor:
+    def _alone(self, features: Tensor, scale: Tensor | None, shift: Tensor | None) -> Tensor:
+        weight: Tensor = self.weight
+        bias: Tensor = self.bias
+        if scale is not None and shift is not None:  # at no cost, in the same pass
+            weight = weight * (1 + scale.float())
+            bias = bias * (1 + scale.float()) + shift.float()
         # of one instance, the statistics of the batch are those of the instance
         return functional.batch_norm(
-            features, None, None, self.weight, self.bias, training=True, eps=self.eps
+            features, None, None, weight, bias, training=True, eps=self.eps
         )
+
+
+def _of(k: int, *told: Tensor | None) -> list[Tensor | None]:
+    return [None if one is None else one[k] for one in told]
+
+
+def _modulated(features: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    spread = (..., *(None,) * (features.ndim - 2))
+    return features * (1 + scale[spread]) + shift[spread]
 
 
 class Head(nn.Conv3d):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from verisim.diffusion import Denoiser, NoiseSchedule, Sampling, clean_of
-from verisim.networks.medsegdiff import MaskDenoiser
+from verisim.networks.medsegdiff import Looked, MaskDenoiser
 from verisim.progress import SILENT, Part, Progress, Together
 
 SMALLEST = 1e-6
@@ -89,7 +89,7 @@ class MaskSampler(nn.Module):
         """All samples of one patch (1, C, X, Y, Z)."""
         wanted, image = self.sampling.samples, patch[:, : self.denoiser.channels]
         begin = self._begin(patch[:, self.denoiser.channels :])
-        denoiser = _Guess(self.denoiser, self.sampling, tuple(self.denoiser.look(image)), image)
+        denoiser = _Guess(self.denoiser, self.sampling, self.denoiser.look(image), image)
         found: list[Tensor] = []
         while len(found) < wanted:
             numbers = range(len(found), min(wanted, len(found) + self._together(image)))
@@ -171,7 +171,7 @@ class _Guess:
 
     network: MaskDenoiser
     sampling: Sampling
-    seen: tuple[Tensor, ...]
+    seen: tuple[Looked, ...]
     image: Tensor
 
     def __call__(self, noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:

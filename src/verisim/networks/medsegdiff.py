@@ -97,15 +97,19 @@ class MaskDenoiser(nn.Module):
         self.decoder = _Decoder(plan)
         self.head = Head(nn.Conv3d(plan.features[0], classes, kernel_size=1))
 
-    def look(self, image: Tensor) -> tuple[Tensor, ...]:
-        """The image's features at every stage, finest first."""
-        seen: list[Tensor] = []
-        for stage in self.image_encoder.stages:
-            seen.append(stage(seen[-1] if seen else image, None))
+    def look(self, image: Tensor) -> tuple[Looked, ...]:
+        """What every stage knows of an image (B, C, X, Y, Z), finest first."""
+        seen: list[Looked] = []
+        features = image
+        stages = zip(self.image_encoder.stages, self.conditions, strict=True)
+        for stage, condition in stages:
+            assert isinstance(condition, DynamicCondition), "made so above"
+            features = stage(features, None)
+            seen.append(condition.looked_at(features))
         return tuple(seen)
 
     def forward(
-        self, noisy: Tensor, t: Tensor, image: Tensor, seen: Sequence[Tensor] | None = None
+        self, noisy: Tensor, t: Tensor, image: Tensor, seen: Sequence[Looked] | None = None
     ) -> Tensor:
         """Clean masks.
 
@@ -130,6 +134,19 @@ class MaskDenoiser(nn.Module):
         return logits
 
 
+@dataclass(frozen=True)
+class Looked:
+    """What a stage knows of an image, for all steps and all samples.
+
+    Args:
+        image: Its features, (B or 1, C, X, Y, Z); LN(m_I) ⊗ m_I where they are weighted anew.
+        attentive: The frequency parser's map for their size; None without one.
+    """
+
+    image: Tensor
+    attentive: Tensor | None
+
+
 class DynamicCondition(nn.Module):
     """A(m_I, m_x) = (LN(m_I) ⊗ LN(m_x)) ⊗ m_I, added to the mask's features (Wu 2022, eq. 4).
 
@@ -143,18 +160,23 @@ class DynamicCondition(nn.Module):
 
     def __init__(self, width: int, grid: Sequence[int] | None, dynamic: bool = True) -> None:
         super().__init__()
-        self.parser = FFParser(width, grid) if grid else nn.Identity()
+        self.parser = FFParser(width, grid) if grid else None
         self.of_image = nn.LayerNorm(width) if dynamic else None
         self.of_mask = nn.LayerNorm(width) if dynamic else None
         self.mixing = Convolution(width, width, kernel_size=1)
 
-    def forward(self, mask: Tensor, image: Tensor) -> Tensor:
-        """Features of the mask (B, C, X, Y, Z) with those of the image, (B or 1, C, X, Y, Z)."""
-        parsed: Tensor = self.parser(mask)
-        weighted: Tensor = image
-        if self.of_image is not None and self.of_mask is not None:
-            affinity = _over_channels(self.of_image, image) * _over_channels(self.of_mask, parsed)
-            weighted = affinity * image
+    def looked_at(self, image: Tensor) -> Looked:
+        """What no step changes, of the image's features (B or 1, C, X, Y, Z)."""
+        normed = image if self.of_image is None else _over_channels(self.of_image, image) * image
+        attentive = self.parser.map_for(image.shape[2:]) if self.parser else None
+        return Looked(normed, attentive)
+
+    def forward(self, mask: Tensor, looked: Looked) -> Tensor:
+        """Condition the mask's features (B, C, X, Y, Z)."""
+        parsed: Tensor = self.parser(mask, looked.attentive) if self.parser else mask
+        weighted = looked.image
+        if self.of_mask is not None:
+            weighted = _over_channels(self.of_mask, parsed) * weighted
         mixed: Tensor = self.mixing(weighted)
         return parsed + mixed
 
@@ -198,12 +220,12 @@ class _Block(nn.Module):
         self.film = nn.Linear(TIME_CHANNELS, 2 * width) if time else None
 
     def forward(self, features: Tensor, told: Tensor | None) -> Tensor:
-        features = self.norms[0](self.first(features))
+        timed: tuple[Tensor, ...] = ()
         if self.film is not None and told is not None:
-            scale, shift = self.film(told)[..., None, None, None].chunk(2, dim=1)
-            features = features * (1 + scale) + shift
-        features = self.norms[1](self.second(functional.leaky_relu(features)))
-        return functional.leaky_relu(features)
+            timed = self.film(told).chunk(2, dim=1)
+        features = self.norms[0](self.first(features), *timed)
+        features = self.norms[1](self.second(functional.leaky_relu(features, inplace=True)))
+        return functional.leaky_relu(features, inplace=True)
 
 
 class _Encoder(nn.Module):
@@ -245,7 +267,15 @@ class _Decoder(nn.Module):
 
 
 def _over_channels(norm: nn.LayerNorm, features: Tensor) -> Tensor:
-    normed: Tensor = norm(features.movedim(1, -1))
+    # in the precision of the features: the sums inside are exact enough in any
+    with torch.autocast(features.device.type, enabled=False):
+        normed: Tensor = functional.layer_norm(
+            features.movedim(1, -1),
+            norm.normalized_shape,
+            norm.weight.to(features.dtype),
+            norm.bias.to(features.dtype),
+            norm.eps,
+        )
     return normed.movedim(-1, 1)
 
 
