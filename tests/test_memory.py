@@ -83,6 +83,6 @@ def test_a_process_whose_memory_is_limited_answers_with_smaller_patches(
 def test_without_any_memory_left_a_volume_is_too_large_and_afterwards_it_is_answered(
     limited: Callable[[int], dict[str, object]],
 ) -> None:
-    answer = limited(2)
+    answer = limited(0)
     assert (answer["code"], answer["attempts_afterwards"]) == (OutOfMemory.code, 1)
     assert str(answer["remedy"]).startswith("Crop it")

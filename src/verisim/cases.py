@@ -12,6 +12,7 @@ from verisim.errors import Cancelled, StorageFailed, VerisimError, heard_warning
 from verisim.files import write
 from verisim.files.atomic import make_folder
 from verisim.map_files import MapFiles
+from verisim.overlay import draw
 from verisim.progress import SILENT, Progress
 from verisim.questions import Question
 from verisim.segmentation import Segmenter
@@ -126,8 +127,6 @@ def _answer(segmenter: Segmenter, question: Question, progress: Progress) -> Ans
             write(path, sample, colors, reference, question.series)
     written = time.perf_counter()
     if question.picture is not None:
-        from verisim.overlay import draw  # matplotlib takes as long to load as a volume does
-
         draw(question.picture, volume, segmentation.label_map, colors)
     around = {"reading": read - started, "writing": written - segmented}
     return Answer(

@@ -52,6 +52,16 @@ def test_help_loads_neither_torch_nor_monai() -> None:
     assert not loaded & {"torch", "monai", "nibabel", "scipy", "numpy", "matplotlib"}
 
 
+def test_segmenting_does_not_wait_for_what_only_measuring_needs(tmp_path: Path) -> None:
+    image = Path(__file__).parents[2] / "sample-data" / "phantom" / "image.nii.gz"
+    command = [sys.executable, "-X", "importtime", "-m", "verisim.cli", "segment"]
+    command += [str(image), "-o", str(tmp_path / "label.nii.gz")]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = {line.rsplit("|")[-1].strip() for line in run.stderr.splitlines()}
+    assert "verisim.patches" in loaded
+    assert not loaded & {"monai", "pandas", "scipy.stats", "batchgeneratorsv2"}
+
+
 def test_models_tell_what_they_were_trained_on(
     verisim: Command, models: Path, a_trained_model: ModelCard
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
+from scipy.stats import rankdata
 
 from verisim.metrics.overlap import Mask, check_same_shape
 
@@ -65,8 +66,6 @@ def error_auroc(uncertainty: Values, wrong: Mask) -> float:
         uncertainty: Of each voxel, (N,).
         wrong: Whether its label is wrong, (N,).
     """
-    from scipy.stats import rankdata  # slow to load, and those who only segment never ask
-
     errors, rest = int(wrong.sum()), int((~wrong).sum())
     if not errors or not rest:
         return float("nan")

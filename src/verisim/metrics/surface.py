@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 import torch
+from monai.metrics import compute_hausdorff_distance, compute_surface_dice
 from scipy import ndimage
 
 from verisim.errors import BadInput
@@ -40,8 +41,6 @@ def hausdorff95_mm(predicted: Mask, truth: Mask, spacing_mm: Spacing) -> float:
     check_same_shape(predicted, truth)
     if not (predicted.any() and truth.any()):
         return float("inf") if predicted.any() or truth.any() else float("nan")
-    from monai.metrics import compute_hausdorff_distance  # takes seconds: only who measures waits
-
     pair = _cropped(predicted, truth)
     distance = compute_hausdorff_distance(
         *pair, include_background=True, percentile=95, spacing=spacing_mm
@@ -70,8 +69,6 @@ def surface_dice(predicted: Mask, truth: Mask, spacing_mm: Spacing, tolerance_mm
         raise BadInput(f"A tolerance of {tolerance_mm} mm is no distance.", "Give 0 mm or more.")
     if not (predicted.any() and truth.any()):
         return 0.0 if predicted.any() or truth.any() else float("nan")
-    from monai.metrics import compute_surface_dice  # takes seconds: only who measures waits
-
     pair = _cropped(predicted, truth)
     share = compute_surface_dice(
         *pair, [tolerance_mm], include_background=True, spacing=spacing_mm, use_subvoxels=True
