@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from scipy.ndimage import zoom
 from scipy.stats import spearmanr
 
 from beside_nnunet.material import DATA, cases_of
 from beside_nnunet.measuring import keep_to, processors
-from uncertainty.scoring import Score, score
+from uncertainty.scoring import Score, mean_dice, score
 from verisim.card import ModelCard
+from verisim.degraded import degraded
 from verisim.ensembles import segmenter_of
 from verisim.files.atomic import replacing
 from verisim.fractions import Fractions, as_fractions
@@ -35,7 +35,7 @@ from verisim.maps import MAP_KINDS, Maps
 from verisim.metrics import bootstrap_mean
 from verisim.sampling_wish import SamplingWish
 from verisim.segmentation import Segmentation, Segmenter
-from verisim.volume import Array, LabelMap, Volume
+from verisim.volume import Volume
 
 Answering = Callable[[Volume], Segmentation]
 WIDTH = 150
@@ -81,30 +81,6 @@ def ways(unet: ModelCard, diffusion: ModelCard) -> dict[str, Answering]:
     }
 
 
-def spoilt(volume: Volume, truth: LabelMap) -> Iterator[tuple[str, Volume, LabelMap]]:
-    """Degraded copies of a volume, with the truth on their voxels."""
-    generator = np.random.default_rng(0)
-    deviation = float(volume.array.std())
-    for amount in (0.5, 1.0, 2.0):
-        noise = generator.normal(0, amount * deviation, volume.array.shape)
-        yield f"noise {amount:g}", volume.new((volume.array + noise).astype(np.float32)), truth
-    for factor in (2, 4):
-        yield f"resolution /{factor}", volume.new(_coarser(volume.array, factor)), truth
-    for share in (0.25, 0.5):
-        array = volume.array.copy()
-        array[..., : round(share * array.shape[-1])] = array.min()
-        yield f"{share:.0%} missing", volume.new(array), truth
-
-
-def _coarser(array: Array, factor: int) -> Array:
-    """Fewer voxels, brought back to as many as before."""
-    shape = np.array(array.shape[-3:])
-    channels = array.reshape(-1, *shape)
-    small = [zoom(one, np.maximum(shape // factor, 1) / shape, order=1) for one in channels]
-    back = [zoom(one, shape / np.array(one.shape), order=1) for one in small]
-    return np.stack(back).astype(np.float32).reshape(array.shape)
-
-
 def main() -> None:
     """Answer, score, print."""
     arguments = _arguments()
@@ -122,9 +98,9 @@ def main() -> None:
         for name, answer in answering.items():
             clean[name].append(score(case.name, case.subject, answer(volume), truth))
         for name, answer in _predicting(answering):
-            for _, copy, known in [("", volume, truth), *spoilt(volume, truth)]:
+            for copy in [volume, *(copy for _, copy in degraded(volume))]:
                 found = answer(copy)
-                true = score(case.name, case.subject, found, known).dice
+                true = mean_dice(found.label_map, truth)
                 values = list(found.expected_dice.values())
                 expected[name].append((float(np.mean(values)) if values else 0.0, true))
         console.print(case.name)

@@ -10,15 +10,15 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 
 ROOMS = {
-    1: "errors progress volume fractions free_memory",
-    2: "keys files metrics overlay",
+    1: "errors progress volume fractions free_memory expectation",
+    2: "keys files metrics overlay degraded",
     3: "normalization resampling preprocessing precision patches maps map_files "
     "postprocessing networks diffusion",
     4: "card installed description layouts subjects dataset fingerprint planning devices "
     "download training exchange memory",
     5: "fusion sampling_wish consensus sight segmentation diffusion_segmenter ensembles rescue "
     "rescued_segmenter joining answer mirroring diagnosis evaluation questions cases "
-    "cross_validation jobs serving",
+    "cross_validation expecting jobs serving",
     6: "cli",
 }
 FLOORS = {room: floor for floor, rooms in ROOMS.items() for room in rooms.split()}

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from verisim.diffusion import Sampling
 from verisim.errors import BadCard, NotFound
+from verisim.expectation import Expectation
 from verisim.files import Color
 from verisim.files.atomic import make_folder, replacing
 from verisim.networks.averaged import Average
@@ -96,6 +97,8 @@ class ModelCard:
         sha256: Of the weights' file; empty while untrained.
         training: Where its knowledge comes from.
         figures: Measured on the validation split, e.g. "dice.val.anterior".
+        expectations: Of each label, how the Dice that it lets expect is corrected; of a label
+            that is not listed it is told as it is.
         seconds_per_volume: Expected on the device of the training.
         folder: Where card and weights lie; not written into the card.
     """
@@ -122,6 +125,7 @@ class ModelCard:
     sha256: str = ""
     training: TrainingRecord | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
+    expectations: Mapping[str, Expectation] = field(default_factory=dict)
     seconds_per_volume: float = 0.0
     folder: Path = Path()
 

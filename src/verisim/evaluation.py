@@ -75,7 +75,7 @@ def evaluate(
     Raises:
         BadDataset: The data set has other labels than the model.
     """
-    truth = _under_model_names(segmenter.card, dataset)
+    truth = under_model_names(segmenter.card, dataset)
     compared = [name for name in segmenter.card.labels if name in truth]
     cases = dataset.split(split)
     scores = []
@@ -133,7 +133,7 @@ def _summary(label: str, scores: Sequence[CaseScore]) -> LabelSummary:
     )
 
 
-def _under_model_names(card: ModelCard, dataset: Dataset) -> dict[str, int]:
+def under_model_names(card: ModelCard, dataset: Dataset) -> dict[str, int]:
     """The truth's labels, unnamed ones ("label_1") under the model's name of the same value.
 
     Raises:

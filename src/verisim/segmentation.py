@@ -11,6 +11,7 @@ import torch
 
 from verisim.card import ModelCard
 from verisim.consensus import Sampled
+from verisim.expectation import Expectation
 from verisim.maps import MapKind, Maps
 from verisim.memory import keep_freed, within_memory
 from verisim.networks.averaged import Average, Mirrored, SinglePrecision, Skipping
@@ -61,7 +62,8 @@ class Segmentation:
         certainty: Mean probability of the chosen label over its foreground, 0..1; 0 where nothing
             was found.
         seconds: Wall time of each stage.
-        expected_dice: Of each label that was found, what its probabilities let expect.
+        expected_dice: Of each label that was found, what its probabilities let expect, corrected
+            as its card says.
         warnings: What the person should know before trusting it.
         maps: Of each voxel, if the segmenter was made to tell them; not cleaned.
         sampled: What samples say beside their mean, which is the answer; None of one answer.
@@ -214,7 +216,11 @@ def finished(
     maps = labelling.maps.placed_like(volume)
     clock.lap("postprocessing")
     certainty, warnings = round(labelling.certainty, 4), (*warnings, *_nothing_found(label_map))
-    expected = {name: one for name, one in labelling.expected_dice.items() if not isnan(one)}
+    expected = {
+        name: card.expectations.get(name, Expectation())(one)
+        for name, one in labelling.expected_dice.items()
+        if not isnan(one)
+    }
     return Segmentation(label_map, certainty, clock.laps, warnings, maps, expected_dice=expected)
 
 

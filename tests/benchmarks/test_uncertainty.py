@@ -48,15 +48,6 @@ def test_disagreement_is_the_share_of_other_votes() -> None:
     )
 
 
-def test_spoilt_volumes_differ_from_the_volume_and_keep_its_grid(answer: Segmentation) -> None:
-    copies = list(medsegdiff_uncertainty.spoilt(VOLUME, answer.label_map))
-    assert len({name for name, _, _ in copies}) == len(copies) == 7
-    for _, copy, truth in copies:
-        assert copy.shares_grid(VOLUME)
-        assert not np.array_equal(copy.array, VOLUME.array)
-        assert truth is answer.label_map
-
-
 def test_mirror_images_vary(
     a_trained_model: ModelCard,
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.conftest import SHAPE, Command, a_truth, in_a_process, listing, write_dataset
 from verisim import files
+from verisim.card import read_card
 
 METRICS = {"dice", "hausdorff95_mm", "surface_dice"}
 
@@ -137,3 +138,20 @@ def test_the_shipped_model_reaches_its_figures_on_real_hippocampi(
     assert anterior["hausdorff95_mm"]["mean"] <= 2
     assert posterior["hausdorff95_mm"]["mean"] <= 2
     assert (len(run.facts["cases"]), run.facts["subjects"]) == (26, 17)
+
+
+def test_calibrating_writes_the_correction_into_the_card_and_changes_no_figure(
+    verisim: Command, models: Path, a_dataset: Path
+) -> None:
+    asked = ("evaluate", "tiny", a_dataset, "--models", models, "--json")
+    before = verisim(*asked)
+    run = verisim(*asked, "--calibrate")
+    assert run.code == 0
+    assert "expected Dice is off by" in run.err
+    card = read_card(models / "tiny-v1.toml")
+    assert set(card.expectations) == {"anterior", "posterior"}
+    assert all(one.slope >= 0 for one in card.expectations.values())
+    again = verisim(*asked, "--calibrate")
+    assert read_card(models / "tiny-v1.toml") == card  # what is corrected is never corrected again
+    dices = [[case["agreements"] for case in one.facts["cases"]] for one in (before, run, again)]
+    assert dices[0] == dices[1] == dices[2]

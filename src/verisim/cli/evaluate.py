@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,8 +28,10 @@ from verisim.cli.options import (
 from verisim.cli.terminal import COUNT, Terminal
 
 if TYPE_CHECKING:
+    from verisim.dataset import Dataset
     from verisim.evaluation import Evaluation
     from verisim.metrics import Interval
+    from verisim.rescued_segmenter import RescuedSegmenter
 
 
 def evaluate(
@@ -41,6 +44,13 @@ def evaluate(
         Path | None, typer.Option("-o", "--output", help="Write a CSV with one line per label.")
     ] = None,
     tolerance_mm: Annotated[float, typer.Option(min=0, help="Of the surface Dice.")] = 1.0,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            help="Also compare the expected Dice with the true one, on these cases and worse "
+            "copies of them, and write its correction into the card."
+        ),
+    ] = False,
     subject_pattern: SubjectPattern = "",
     mirror: Mirror = None,
     precision: PrecisionOption = Precision.auto,
@@ -73,11 +83,31 @@ def evaluate(
     segmenter = RescuedSegmenter(card, choose(device), mirror, folders, precision.value, wish=wish)
     with terminal.progress("evaluate", COUNT) as progress:
         evaluation = run(segmenter, opened, split, tolerance_mm, progress)
+    if calibrate:
+        _calibrate(
+            replace(segmenter, card=replace(card, expectations={})), opened, split, terminal
+        )
     for warning in (*evaluation.warnings, *_of_cases(evaluation)):
         terminal.note(warning)
     if output is not None:
         _write(output, evaluation)
     terminal.answer(evaluation, _table(evaluation))
+
+
+def _calibrate(
+    segmenter: RescuedSegmenter, dataset: Dataset, split: str, terminal: Terminal
+) -> None:
+    """Write into the card how the expected Dice is corrected."""
+    from verisim.card import write_card
+    from verisim.expecting import expected_of, told
+
+    with terminal.progress("calibrate", COUNT) as progress:
+        found = expected_of(segmenter, dataset, split, progress)
+    lines = {name: one.line for name, one in found.items()}
+    card = write_card(replace(segmenter.card, expectations=lines))
+    for said in told(found):
+        terminal.note(said)
+    terminal.note(f"Written into {card.card_path}.")
 
 
 def _of_cases(evaluation: Evaluation) -> list[str]:

@@ -1,0 +1,1 @@
+"""Pictures as data sets of slices, for the benchmark that compares networks for them."""
