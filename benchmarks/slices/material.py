@@ -35,7 +35,9 @@ class Task:
 
 TASKS: Mapping[str, Task] = {
     # neighbouring slices of a patient resemble each other
-    "lgg2d": Task("tumour", ("pre-contrast", "FLAIR", "post-contrast"), r"(TCGA_\w\w_\d+)_"),
+    "lgg2d": Task(
+        "tumour", ("pre-contrast", "FLAIR", "post-contrast"), r"(TCGA_[A-Z]+_[A-Z0-9]+)_"
+    ),
     "fundus_disc": Task("disc", ("red", "green", "blue"), r"image_(02[23]|\d+)"),
     # so do frames of a video
     "thyroid": Task("gland", ("ultrasound",), r"(v\d+)_"),

@@ -154,7 +154,7 @@ def test_where_the_anchor_says_nothing_it_says_background() -> None:
 @torch.inference_mode()
 def test_sampling_ends_when_the_mean_has_settled() -> None:
     network = Perfect(a_mask())
-    drawn = MaskSampler(network, Sampling(samples=8, settled=0.01)).samples(an_image())
+    drawn = MaskSampler(network, Sampling(samples=8, steps=3, settled=0.01)).samples(an_image())
     assert network.asked == drawn.evaluations == 2 * 3
     assert drawn.probabilities.shape[1] == 8
 

@@ -86,6 +86,22 @@ def test_a_step_is_decided_by_its_number() -> None:
     assert losses[0] == losses[1] != losses[2]
 
 
+def test_half_of_the_steps_begin_where_sampling_begins() -> None:
+    batch, network = batches()(0), a_network()
+    seen: list[tuple[Tensor, Tensor]] = []
+    begun = 0
+    network.denoiser.register_forward_pre_hook(lambda _, given: seen.append(given[:2]))
+    for step in range(60):
+        seen.clear()
+        objective()(network, batch, step)
+        noisy, times = seen[-1]  # before it, a recycled mask may have been asked for
+        if bool((times == SAMPLING.noise.latest).all()):
+            # nothing of the mask is left: noise alone, which is as likely up as down
+            assert abs(float(noisy.mean())) < 0.05
+            begun += 1
+    assert 20 <= begun <= 40
+
+
 @pytest.mark.parametrize("parameterization", ["noise", "velocity"])
 def test_squared_error_of_noise_or_velocity_begins_near_their_variance(
     parameterization: str,

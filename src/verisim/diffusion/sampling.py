@@ -54,7 +54,7 @@ class Sampling:
     """
 
     samples: int = 5
-    steps: int = 3
+    steps: int = 2
     solver: Solver = "ddim"
     fusion: Fusion = "mean"
     seed: int = 0

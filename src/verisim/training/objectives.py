@@ -17,8 +17,12 @@ from verisim.precision import reduced_precision
 from verisim.training.batches import Batch
 from verisim.training.losses import dice_cross_entropy
 
+FROM_NOISE = 0.5
+"""Share of the steps at the latest time, where every sampling begins: only the image tells then,
+while at earlier times the mask shines through, and little is left to learn of the image."""
+
 RECYCLED = 0.5
-"""Share of the steps whose noisy mask is made of the network's own answer (Fu 2023)."""
+"""Share of the other steps whose noisy mask is made of the network's own answer (Fu 2023)."""
 
 
 class Objective(Protocol):
@@ -57,10 +61,11 @@ class Naming:
 class Cleaning:
     """A mask in noise, which is to be cleaned in view of the image.
 
-    A network that predicts the data learns by Dice and cross-entropy of its logits, and half of
-    its noisy masks are made of its own answer to pure noise instead of the truth: while it
-    samples it never sees the truth either (recycling; Fu 2023, section 2.3). A network that
-    predicts noise or velocity learns by their squared error (Ho 2020, eq. 14), as in MedSegDiff.
+    A network that predicts the data learns by Dice and cross-entropy of its logits. Half of its
+    steps begin where sampling begins, at noise alone. Of the other noisy masks half are made of
+    its own answer to pure noise instead of the truth: while it samples it never sees the truth
+    either (recycling; Fu 2023, section 2.3). A network that predicts noise or velocity learns by
+    their squared error (Ho 2020, eq. 14), as in MedSegDiff.
 
     Args:
         sampling: Schedule and parameterization.
@@ -82,11 +87,15 @@ class Cleaning:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         times = torch.rand(len(image), generator=generator).to(device)
         noise = torch.randn(truth.shape, generator=generator).to(device)
-        recycled = bool(torch.rand((), generator=generator) < RECYCLED)
+        from_noise, recycled = torch.rand(2, generator=generator).tolist()
         clean = truth
-        if recycled and self.sampling.parameterization == "data":
-            other = torch.randn(truth.shape, generator=generator).to(device)
-            clean = self._recycled(network, image, other)
+        if self.sampling.parameterization == "data":
+            if from_noise < FROM_NOISE:
+                times = torch.full_like(times, self.sampling.noise.latest)
+                clean = torch.zeros_like(truth)  # nothing of it shines through
+            elif recycled < RECYCLED:
+                other = torch.randn(truth.shape, generator=generator).to(device)
+                clean = self._recycled(network, image, other)
         noisy = self.sampling.noise.noised(clean, noise, times)
         with reduced_precision(device):
             predicted = network.denoiser(noisy, times, image)
