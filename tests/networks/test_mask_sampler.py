@@ -172,14 +172,14 @@ def test_progress_never_falls_and_ends_at_all() -> None:
 def test_it_can_be_cancelled_between_two_steps() -> None:
     network = Perfect(a_mask())
     with pytest.raises(Cancelled):
-        MaskSampler(network, Sampling(settled=1e-9)).samples(an_image(), progress=Heard(0.2))
+        MaskSampler(network, Sampling(steps=3, settled=1e-9)).samples(an_image(), progress=Heard(0.2))
     assert network.asked == 3
 
 
 @torch.inference_mode()
 def test_a_step_that_diverges_is_an_error_and_never_an_empty_mask() -> None:
     with pytest.raises(Diverged, match="Step 1 of 3"):
-        MaskSampler(Broken(PLAN, 1, 3), Sampling())(an_image())
+        MaskSampler(Broken(PLAN, 1, 3), Sampling(steps=3))(an_image())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,13 @@ from verisim.networks.medsegdiff import DynamicCondition, MaskDenoiser, MedSegDi
 
 VOLUMES = MedSegDiff((8, 16), ((1, 1, 1), (2, 2, 2)), ((3, 3, 3), (3, 3, 3)))
 SLICES = MedSegDiff((8, 16), ((1, 1, 1), (1, 2, 2)), ((1, 3, 3), (1, 3, 3)))
-SHAPES = [(VOLUMES, (8, 12, 10)), (SLICES, (1, 12, 10)), (SLICES, (3, 8, 8))]
+SPECTRAL = replace(VOLUMES, spectral=True)
+SHAPES = [
+    (VOLUMES, (8, 12, 10)),
+    (SLICES, (1, 12, 10)),
+    (SLICES, (3, 8, 8)),
+    (SPECTRAL, (8, 12, 10)),
+]
 shapes = pytest.mark.parametrize(("plan", "size"), SHAPES)
 
 

@@ -16,6 +16,7 @@ from torch.nn import functional
 from verisim.errors import BadCard
 from verisim.networks.fourier import FFParser
 from verisim.networks.layers import Convolution, FirstConvolution, Head, InstanceNorm, Upsampling
+from verisim.networks.spectral import SpectralAttention
 from verisim.networks.unet import Triple, UNet
 
 TIME_CHANNELS = 128
@@ -38,6 +39,8 @@ class MedSegDiff:
         dynamic: Whether the image's features are weighted anew at each step by those of the mask
             (dynamic conditional encoding); else they are added as they are.
         ff_parser: Whether the mask's features are filtered by frequency before.
+        spectral: Whether, at the coarsest stage, the mask also asks the image frequency by
+            frequency (the SS-Former of MedSegDiff V2; Wu 2024).
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -47,6 +50,7 @@ class MedSegDiff:
     kernel_sizes: tuple[Triple, ...]
     dynamic: bool = True
     ff_parser: bool = True
+    spectral: bool = False
 
     @classmethod
     def like(cls, unet: UNet) -> MedSegDiff:
@@ -94,6 +98,8 @@ class MaskDenoiser(nn.Module):
             DynamicCondition(width, _grid(kernel) if plan.ff_parser else None, plan.dynamic)
             for width, kernel in zip(plan.features, plan.kernel_sizes, strict=True)
         )
+        width = plan.features[-1]
+        self.attention = SpectralAttention(width, TIME_CHANNELS) if plan.spectral else None
         self.decoder = _Decoder(plan)
         self.head = Head(nn.Conv3d(plan.features[0], classes, kernel_size=1))
 
@@ -130,6 +136,8 @@ class MaskDenoiser(nn.Module):
         for stage, condition, of_image in stages:
             features = condition(stage(features, told), of_image)
             skips.append(features)
+        if self.attention is not None:
+            skips[-1] = self.attention(skips[-1], seen[-1].image, told)
         logits: Tensor = self.head(self.decoder(skips, told))
         return logits
 
