@@ -2,6 +2,9 @@
 
     python benchmarks/medsegdiff_ablation.py DATASET [--iterations 2000] [--seeds 0 1 2]
 
+Other variants are trained when they are named: `--variants whole spectral` for the attention of
+MedSegDiff V2, `noise` for a network that predicts the noise.
+
 Every variant learns for as many steps from the split train, and is scored on the split val: its
 ensemble, one sample, and the ensemble started from --anchor, beside that model itself. A variant
 that is trained already is not trained again; a run that was stopped goes on.
@@ -25,7 +28,7 @@ from uncertainty.scoring import mean_dice
 from verisim.card import ModelCard
 from verisim.dataset import Case, Dataset, open_dataset
 from verisim.devices import choose
-from verisim.diffusion import Sampling
+from verisim.diffusion import Parameterization, Sampling
 from verisim.ensembles import segmenter_of
 from verisim.files.atomic import replacing
 from verisim.fingerprint import fingerprint_of
@@ -44,8 +47,16 @@ VARIANTS = {
     WHOLE: {},
     "no-ff-parser": {"ff_parser": False},
     "no-dynamic": {"dynamic": False},
+    "spectral": {"spectral": True},
+    "noise": {},
 }
-"""What is switched off in the network of each."""
+"""What is different in the network of each."""
+
+PREDICTED: dict[str, Parameterization] = {"noise": "noise"}
+"""What a variant predicts, if not the mask: the noise, as in the paper."""
+
+USUAL = (WHOLE, "no-ff-parser", "no-dynamic")
+"""Those that are compared unless others are named."""
 
 WAYS = {"ensemble": {"samples": 5}, "one sample": {"samples": 1}}
 """How each is asked."""
@@ -92,7 +103,7 @@ def main() -> None:
     dataset = open_dataset(arguments.dataset)
     trained = {
         variant: [_trained(variant, seed, dataset, arguments) for seed in arguments.seeds]
-        for variant in VARIANTS
+        for variant in arguments.variants
     }
     scored = list(_scored(trained, dataset.split("val"), arguments.anchor))
     Console(width=WIDTH).print(table(scored))
@@ -109,7 +120,8 @@ def untrained(variant: str, seed: int, dataset: Dataset, light: bool) -> ModelCa
     assert isinstance(card.network, MedSegDiff), "made so the line above"
     network = replace(card.network, **VARIANTS[variant])
     # while it learns one sample is enough to look at
-    return replace(card, network=network, sampling=Sampling(samples=1), mirrored_axes=(0,))
+    sampling = Sampling(samples=1, parameterization=PREDICTED.get(variant, "data"))
+    return replace(card, network=network, sampling=sampling, mirrored_axes=(0,))
 
 
 def _trained(
@@ -190,6 +202,7 @@ def _arguments() -> argparse.Namespace:
     add("dataset", type=Path, help="with the splits train and val")
     add("--iterations", type=int, default=2000, help="of each training [%(default)s]")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="[0 1 2]")
+    add("--variants", nargs="+", choices=VARIANTS, default=USUAL, help="[%(default)s]")
     add("--anchor", default="hippocampus-unet", help="a U-Net to start from; '' for none")
     add("--light", action=argparse.BooleanOptionalAction, default=True, help="16 features")
     add("--work", type=Path, default=Path("runs/ablation"), help="keeps what is trained")

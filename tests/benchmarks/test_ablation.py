@@ -36,7 +36,16 @@ def test_every_variant_is_trained_once_and_scored(
 ) -> None:
     write_balls(tmp_path / "data")
     command = ["ablation", tmp_path / "data", "--iterations", "1", "--seeds", "0"]
-    command += ["--anchor", "", "--work", tmp_path / "work", "--output", tmp_path / "all.json"]
+    command += [
+        "--variants",
+        *VARIANTS,
+        "--anchor",
+        "",
+        "--work",
+        tmp_path / "work",
+        "--output",
+        tmp_path / "all.json",
+    ]
     monkeypatch.setattr(sys, "argv", [str(word) for word in command])
     # which processors the tests run on stays as it is
     monkeypatch.setattr("medsegdiff_ablation.keep_to", lambda threads: None)
@@ -47,6 +56,9 @@ def test_every_variant_is_trained_once_and_scored(
     assert all(isinstance(network, MedSegDiff) for network in networks.values())
     assert not networks["no-dynamic-0"].dynamic
     assert not networks["no-ff-parser-0"].ff_parser
+    assert networks["spectral-0"].spectral
+    predicted = {name: card.sampling.parameterization for name, card in cards.items()}
+    assert predicted == dict.fromkeys(cards, "data") | {"noise-0": "noise"}
     weights = {name: card.weights_path.stat().st_mtime_ns for name, card in cards.items()}
     medsegdiff_ablation.main()
     again = find_cards(tmp_path / "work" / "models")

@@ -172,7 +172,9 @@ def test_progress_never_falls_and_ends_at_all() -> None:
 def test_it_can_be_cancelled_between_two_steps() -> None:
     network = Perfect(a_mask())
     with pytest.raises(Cancelled):
-        MaskSampler(network, Sampling(steps=3, settled=1e-9)).samples(an_image(), progress=Heard(0.2))
+        MaskSampler(network, Sampling(steps=3, settled=1e-9)).samples(
+            an_image(), progress=Heard(0.2)
+        )
     assert network.asked == 3
 
 
