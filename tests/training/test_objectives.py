@@ -102,6 +102,24 @@ def test_half_of_the_steps_begin_where_sampling_begins() -> None:
     assert 20 <= begun <= 40
 
 
+def test_a_mask_that_shines_through_may_be_wrong_but_has_as_many_voxels() -> None:
+    batch, network = batches()(0), a_network()
+    truth = torch.nn.functional.one_hot(batch.label[:, 0].long(), 3).movedim(-1, 1)
+    seen: list[tuple[Tensor, Tensor]] = []
+    network.denoiser.register_forward_pre_hook(lambda _, given: seen.append(given[:2]))
+    displaced = 0
+    for step in range(200):
+        seen.clear()
+        objective()(network, batch, step)
+        noisy, times = seen[-1]
+        for k in torch.nonzero(times < 0.08).flatten() if len(seen) == 1 else ():
+            # not recycled, and hardly any noise: what is above 0 is the mask
+            found = (noisy[k] > 0).long()
+            assert torch.equal(found.sum(dim=(1, 2, 3)), truth[k].sum(dim=(1, 2, 3)))
+            displaced += int(not torch.equal(found, truth[k]))
+    assert displaced > 0
+
+
 @pytest.mark.parametrize("parameterization", ["noise", "velocity"])
 def test_squared_error_of_noise_or_velocity_begins_near_their_variance(
     parameterization: str,

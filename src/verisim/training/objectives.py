@@ -24,6 +24,10 @@ while at earlier times the mask shines through, and little is left to learn of t
 RECYCLED = 0.5
 """Share of the other steps whose noisy mask is made of the network's own answer (Fu 2023)."""
 
+DISPLACED = 3
+"""Voxels, at most and along each axis, by which the rest of the masks are displaced: what shines
+through may be wrong, as the start from another model's answer may be, and the image decides."""
+
 
 class Objective(Protocol):
     """The loss of one step."""
@@ -64,8 +68,8 @@ class Cleaning:
     A network that predicts the data learns by Dice and cross-entropy of its logits. Half of its
     steps begin where sampling begins, at noise alone. Of the other noisy masks half are made of
     its own answer to pure noise instead of the truth: while it samples it never sees the truth
-    either (recycling; Fu 2023, section 2.3). A network that predicts noise or velocity learns by
-    their squared error (Ho 2020, eq. 14), as in MedSegDiff.
+    either (recycling; Fu 2023, section 2.3). The rest are the truth, displaced. A network that
+    predicts noise or velocity learns by their squared error (Ho 2020, eq. 14), as in MedSegDiff.
 
     Args:
         sampling: Schedule and parameterization.
@@ -96,6 +100,8 @@ class Cleaning:
             elif recycled < RECYCLED:
                 other = torch.randn(truth.shape, generator=generator).to(device)
                 clean = self._recycled(network, image, other)
+            else:
+                clean = _displaced(truth, generator)
         noisy = self.sampling.noise.noised(clean, noise, times)
         with reduced_precision(device):
             predicted = network.denoiser(noisy, times, image)
@@ -127,6 +133,13 @@ def objective_of(card: ModelCard, seed: int) -> Objective:
     if card.sampling:
         return Cleaning(card.sampling, dice_cross_entropy(), seed)
     return Naming(dice_cross_entropy())
+
+
+def _displaced(masks: Tensor, generator: torch.Generator) -> Tensor:
+    """Each of the masks (B, K, X, Y, Z) somewhere near."""
+    shifts = torch.randint(-DISPLACED, DISPLACED + 1, (len(masks), 3), generator=generator)
+    pairs = zip(masks, shifts.tolist(), strict=True)
+    return torch.stack([mask.roll(shift, dims=(1, 2, 3)) for mask, shift in pairs])
 
 
 def _one_hot(label: Tensor, classes: int) -> Tensor:
