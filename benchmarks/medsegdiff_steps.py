@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -155,8 +155,17 @@ def best_on_the_same(row: Row, rows: Sequence[Row]) -> float:
     return max(means)
 
 
-def draw(path: Path, rows: Sequence[Row]) -> None:
-    """Dice and calibration error against evaluations."""
+def on_the_same(rows: Sequence[Row]) -> list[Row]:
+    """The rows with only those volumes that all of them were measured on."""
+    names = set.intersection(*({one.case for one in row.scores} for row in rows))
+    return [
+        replace(row, scores=tuple(one for one in row.scores if one.case in names)) for row in rows
+    ]
+
+
+def draw(path: Path, measured: Sequence[Row]) -> None:
+    """Dice and calibration error against evaluations, on volumes that all rows share."""
+    rows = on_the_same(measured)
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, 2)
@@ -175,7 +184,7 @@ def draw(path: Path, rows: Sequence[Row]) -> None:
                 panel.annotate(f"{row.steps}×{row.samples}", (row.evaluations, mean), fontsize=7)
         panel.set_xscale("log")
         panel.set_xlabel("network evaluations a volume (steps × samples)")
-        panel.set_ylabel(title)
+        panel.set_ylabel(f"{title}, {len(rows[0].scores)} volumes")
     panels[0].legend(frameon=False)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120, format="png")

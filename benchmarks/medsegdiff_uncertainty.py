@@ -68,7 +68,9 @@ def ways(unet: ModelCard, diffusion: ModelCard) -> dict[str, Answering]:
     """All ways to answer, by name."""
     wish = SamplingWish(kept=True)
     one = segmenter_of(unet, maps=MAP_KINDS)
-    pair = replace(unet, name="pair", ensemble=(unet.name, diffusion.name), sha256="")
+    pair = replace(
+        unet, name="pair", ensemble=(unet.name, diffusion.name), sha256="", expectations={}
+    )
     folders = (unet.folder, diffusion.folder)
     return {
         f"{unet.title}": one,
