@@ -24,7 +24,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from beside_nnunet.measuring import keep_to, processors
-from uncertainty.scoring import mean_dice
+from uncertainty.scoring import mean_dice, shown_interval
 from verisim.card import ModelCard
 from verisim.dataset import Case, Dataset, open_dataset
 from verisim.devices import choose
@@ -183,15 +183,10 @@ def table(found: Sequence[Scored]) -> Table:
     whole = {one.way: one for one in found if one.variant == WHOLE}
     for one in found:
         beside = whole.get(one.way)
-        less = _text(one.less(beside), "+.4f") if beside and beside is not one else ""
+        less = shown_interval(one.less(beside), "+.4f") if beside and beside is not one else ""
         seeds = ", ".join(f"{mean:.4f}" for mean in one.by_seed)
-        shown.add_row(one.variant, one.way, _text(one.mean, ".4f"), less, seeds)
+        shown.add_row(one.variant, one.way, shown_interval(one.mean, ".4f"), less, seeds)
     return shown
-
-
-def _text(interval: Interval, style: str) -> str:
-    low, high = (format(bound, style) for bound in (interval.low, interval.high))
-    return f"{interval.mean:{style}} ({low} to {high})"
 
 
 def _arguments() -> argparse.Namespace:

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from beside_nnunet.measuring import keep_to, processors
 from slices.material import TASKS, lay_out_slices
-from uncertainty.scoring import Score, score
+from uncertainty.scoring import Score, score, shown_interval
 from verisim.card import ModelCard
 from verisim.dataset import Dataset, open_dataset
 from verisim.devices import choose
@@ -164,18 +164,13 @@ def table(rows: Sequence[Row]) -> Table:
         shown.add_column(title, justify="right")
     for row in rows:
         peer = next(one for one in rows if one.task == row.task)
-        beside = _text(row.more_than(peer), "+.3f") if peer is not row else ""
+        beside = shown_interval(row.more_than(peer), "+.3f") if peer is not row else ""
         names = ("calibration_error", "entropy_auroc", "vote_auroc", "seconds")
         figures = [f"{row.interval(name).mean:.3f}" for name in names]
         counts = (f"{row.parameters:,}", f"{row.steps:,}")
-        dice = _text(row.interval("dice"), ".3f")
+        dice = shown_interval(row.interval("dice"), ".3f")
         shown.add_row(row.task, row.network, *counts, dice, beside, *figures)
     return shown
-
-
-def _text(interval: Interval, style: str) -> str:
-    low, high = (format(bound, style) for bound in (interval.low, interval.high))
-    return f"{interval.mean:{style}} ({low} to {high})"
 
 
 def _arguments() -> argparse.Namespace:

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from verisim.metrics import calibration_error, dice, error_auroc, region_of_interest
+from verisim.metrics import (
+    Interval,
+    calibration_error,
+    dice,
+    error_auroc,
+    region_of_interest,
+)
 from verisim.segmentation import Segmentation
 from verisim.volume import Array, LabelMap
 
@@ -88,3 +94,9 @@ def disagreement(answer: LabelMap, samples: Sequence[LabelMap]) -> Array:
     """Share of the samples that call a voxel something else than the answer."""
     different: Array = np.mean([one.array != answer.array for one in samples], axis=0)
     return different
+
+
+def shown_interval(interval: Interval, style: str) -> str:
+    """A mean and its bounds in a format such as ".3f", for a table."""
+    low, high = (format(bound, style) for bound in (interval.low, interval.high))
+    return f"{interval.mean:{style}} ({low} to {high})"

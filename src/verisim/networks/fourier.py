@@ -75,16 +75,16 @@ class _Filtering(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, features: Tensor, attentive: Tensor) -> Tensor:
-        spectrum = _spectrum(features)
+        spectrum = spectrum_of(features)
         ctx.save_for_backward(spectrum, attentive)
-        return _space(spectrum * attentive, features.shape)
+        return space_of(spectrum * attentive, features.shape)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: BackwardCFunction, gradient: Tensor) -> tuple[Tensor, Tensor]:
         spectrum, attentive = list(ctx.saved_tensors)
-        told = _spectrum(gradient)
-        of_features = _space(told * attentive.conj(), gradient.shape)
+        told = spectrum_of(gradient)
+        of_features = space_of(told * attentive.conj(), gradient.shape)
         of_map = (told * spectrum.conj()).sum(dim=0, keepdim=True)
         # all but the first frequency, and the last of an even number, stand for two
         last = gradient.shape[-1]
@@ -98,7 +98,7 @@ def _filtered(features: Tensor, attentive: Tensor) -> Tensor:
     count = max(1, VOXELS_AT_ONCE // (len(features) * prod(features.shape[2:])))
     chunks = (torch.split(one, count, dim=1) for one in (features, attentive, found))
     for some, weights, place in zip(*chunks, strict=True):
-        place.copy_(_space(_spectrum(some) * weights, some.shape))
+        place.copy_(space_of(spectrum_of(some) * weights, some.shape))
     return found
 
 
@@ -107,13 +107,15 @@ def _layout(features: Tensor) -> torch.memory_format:
     return torch.channels_last_3d if last else torch.contiguous_format
 
 
-def _spectrum(features: Tensor) -> Tensor:
+def spectrum_of(features: Tensor) -> Tensor:
+    """Half of the frequencies of real features (B, C, X, Y[, Z]): the rest repeats them."""
     axes = tuple(range(2, features.ndim))
     spectrum: Tensor = torch.fft.rfftn(features, dim=axes, norm="ortho")
     return spectrum
 
 
-def _space(spectrum: Tensor, shape: Sequence[int]) -> Tensor:
+def space_of(spectrum: Tensor, shape: Sequence[int]) -> Tensor:
+    """The real features, of a shape (B, C, X, Y[, Z]), that have this spectrum."""
     axes = tuple(range(2, len(shape)))
     features: Tensor = torch.fft.irfftn(spectrum, s=tuple(shape[2:]), dim=axes, norm="ortho")
     return features

@@ -7,6 +7,8 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
+from verisim.networks.fourier import space_of, spectrum_of
+
 HIDDEN = 32
 """Features of the band-pass filter's own small network."""
 
@@ -46,7 +48,7 @@ class SpectralAttention(nn.Module):
         """
         # transforms are exact enough in single precision only
         with torch.autocast(mask.device.type, enabled=False):
-            asking, asked = _spectrum(mask), _spectrum(image)
+            asking, asked = spectrum_of(mask.float()), spectrum_of(image.float())
             shape = asking.shape[2:]
             queries, known = self.query(_tokens(asking)), _tokens(asked)
             keys, values = self.key(known), self.value(known)
@@ -54,12 +56,8 @@ class SpectralAttention(nn.Module):
             passed = self._band(shape, told.float())
             answered = self.answer(scores.softmax(dim=-1) @ values * passed)
             real, imaginary = answered.transpose(1, 2).unflatten(2, shape).chunk(2, dim=1)
-            found = torch.fft.irfftn(
-                torch.complex(real.contiguous(), imaginary.contiguous()),
-                s=mask.shape[2:],
-                dim=(2, 3, 4),
-                norm="ortho",
-            )
+            spectrum = torch.complex(real.contiguous(), imaginary.contiguous())
+            found = space_of(spectrum, mask.shape)
         answer: Tensor = mask + found.to(mask.dtype)
         return answer
 
@@ -77,11 +75,6 @@ class SpectralAttention(nn.Module):
         times = told[:, None].expand(-1, spread.shape[1], -1)
         passed: Tensor = self.band(torch.cat([spread, times], dim=2))
         return passed
-
-
-def _spectrum(features: Tensor) -> Tensor:
-    spectrum: Tensor = torch.fft.rfftn(features.float(), dim=(2, 3, 4), norm="ortho")
-    return spectrum
 
 
 def _tokens(spectrum: Tensor) -> Tensor:
