@@ -11,13 +11,14 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import nn
 
-from verisim.card import ModelCard, TrainingRecord, write_model
+from verisim.card import ModelCard, write_model
 from verisim.diffusion import Sampling
 from verisim.networks.medsegdiff import MedSegDiff
 from verisim.networks.unet import UNet
 from verisim.networks.weights import weights_of
 from verisim.preprocessing import Preprocessing
 from verisim.training.augmentation import seeded
+from verisim.training_record import TrainingRecord
 from verisim.volume import LabelMap, Volume
 
 torch.set_num_threads(1)  # the networks of the tests are too small for more

@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from math import inf
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -28,44 +29,12 @@ from verisim.networks.network import KINDS, Network
 from verisim.networks.unet import UNet
 from verisim.networks.weights import fill
 from verisim.preprocessing import Preprocessing
+from verisim.training_record import TrainingRecord
 
 Configuration = Literal["2d", "3d_fullres", "3d_lowres", "3d_cascade_fullres"]
 
 NUMBERS = re.compile(r"\[\n\s*((?:[-+.\w]+,\s*)+)\]")
 """A list of numbers over several lines: a person reads it better on one."""
-
-
-@dataclass(frozen=True)
-class TrainingRecord:
-    """Where a model's knowledge comes from.
-
-    Args:
-        data: Name of the data set.
-        licence: Its licence.
-        split: Which cases were learned from.
-        cases: How many.
-        seed: Seed of every random choice.
-        date: ISO date of the training's end.
-        iterations: Optimizer steps.
-        batch_size: Patches a step.
-        seconds: Wall time.
-        device: What it ran on.
-        initialized_from: Name and version of the model that was fine-tuned; empty for none.
-        extent_mm: Smallest and largest box of a training volume along the network's axes.
-    """
-
-    data: str
-    licence: str
-    split: str
-    cases: int
-    seed: int
-    date: str
-    iterations: int
-    batch_size: int
-    seconds: float
-    device: str
-    extent_mm: tuple[tuple[float, float, float], tuple[float, float, float]]
-    initialized_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,7 +56,10 @@ class ModelCard:
         configuration: Which of a plan's networks it is, in nnU-Net's words.
         members: Networks of this shape in the weights' file, whose logits are averaged.
         mirrored_axes: Axes of the network's world along which training mirrored its patches.
-        mirroring: Whether the answer averages over mirror images unless asked otherwise.
+        mirroring: Whether the answer averages over mirror images unless asked otherwise; the
+            samples of a diffusion model take turns among them.
+        temperature: Logits are divided by it before they become probabilities (Guo 2017): above 1
+            where the network is surer than it is right.
         keep_largest: Labels of which only the largest connected component is kept.
         keep_largest_foreground: Whether, before, only the largest component of all labels is.
         ensemble: Names of models that answer together in place of this card's network; then
@@ -118,6 +90,7 @@ class ModelCard:
     members: int = 1
     mirrored_axes: tuple[int, ...] = ()
     mirroring: bool = False
+    temperature: float = 1.0
     keep_largest: tuple[str, ...] = ()
     keep_largest_foreground: bool = False
     ensemble: tuple[str, ...] = ()
@@ -154,6 +127,12 @@ class ModelCard:
                 f"The card of {self.name} must say how masks are sampled if its network is a "
                 "MedSegDiff, and only then.",
                 "Write a table [sampling], or leave it out.",
+            )
+        if not 0 < self.temperature < inf:
+            raise BadCard(
+                f"The probabilities of {self.name} cannot have the temperature "
+                f"{self.temperature:g}.",
+                "Write a number above 0; 1 changes nothing.",
             )
         if any(size % d for size, d in zip(self.patch_size, self.network.divisor, strict=True)):
             raise BadCard(

@@ -27,7 +27,7 @@ from verisim.patches import (
     logits_by_row,
     number_of_patches,
 )
-from verisim.postprocessing import Labelling
+from verisim.postprocessing import Labelling, softmax
 from verisim.progress import SILENT, Clock, Part, Progress
 from verisim.segmentation import (
     Networks,
@@ -48,6 +48,8 @@ class DiffusionSegmenter:
     Args:
         card: The model; its `sampling` says how many samples, and in how many steps.
         device: Where to compute, e.g. "cpu" or "cuda:0".
+        mirroring: Whether samples take turns among the mirror images of the volume; None as the
+            card says.
         precision: "auto": bfloat16 where the processor multiplies it in hardware; "single": the
             same answer on every machine.
         previous: The first stage of a cascade.
@@ -61,6 +63,7 @@ class DiffusionSegmenter:
 
     card: ModelCard
     device: str = "cpu"
+    mirroring: bool | None = None
     precision: Precision = "auto"
     previous: Segmenter | None = None
     alone: bool = False
@@ -77,7 +80,9 @@ class DiffusionSegmenter:
         if len(samplers) != len(found):
             raise BadCard(f"{self.card.title} is no diffusion model.", "Segment with its network.")
         shares = shared_among(self._sampling, len(samplers))
-        asked = (one.asked(share) for one, share in zip(samplers, shares, strict=True))
+        wanted = self.card.mirroring if self.mirroring is None else self.mirroring
+        axes = self.card.mirrored_axes if wanted else ()
+        asked = (one.asked(share, axes) for one, share in zip(samplers, shares, strict=True))
         object.__setattr__(self, "members", tuple(asked))
 
     def __call__(self, volume: Volume, progress: Progress = SILENT) -> Segmentation:
@@ -141,8 +146,16 @@ class DiffusionSegmenter:
         samples = self._samples(self._drawing(), seen, progress)
         return (probabilities.mean(axis=0) for probabilities in samples)
 
+    def logits(self, seen: Seen, progress: Progress = SILENT) -> Iterator[Array]:
+        """The answer of each sample, (S, K, n, Y, Z), the next n rows at a time."""
+        return self._logits(self._drawing(), seen, progress)
+
     def _samples(self, drawing: _Drawing, seen: Seen, progress: Progress) -> Iterator[Array]:
         """Probabilities (S, K, n, Y, Z) of each sample, the next n rows at a time."""
+        found = self._logits(drawing, seen, progress)
+        return (softmax(answers, self.card.temperature) for answers in found)
+
+    def _logits(self, drawing: _Drawing, seen: Seen, progress: Progress) -> Iterator[Array]:
         shape, size = seen.prepared.spatial_shape, self.card.patch_size
         if self.previous is not None or self.anchor is not None:
             progress = Part(progress, 1, 2, "stage")
@@ -158,8 +171,7 @@ class DiffusionSegmenter:
             self.alone,
         )
         for rows in seen.in_place(blocks):
-            logits = torch.from_numpy(rows.reshape(self._samples_in_all, -1, *rows.shape[1:]))
-            yield logits.softmax(dim=1).numpy()
+            yield rows.reshape(self._samples_in_all, -1, *rows.shape[1:])
 
     def _drawing(self) -> _Drawing:
         return _Drawing(self.members, self.precision == "single")

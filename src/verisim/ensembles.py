@@ -138,7 +138,16 @@ def segmenter_of(
             kept = wish.kept and one is card
             anchor = anchored(spared.sampling.anchor) if spared.sampling else None
             return DiffusionSegmenter(
-                spared, device, precision, previous, sparing.alone, told, kept, anchor, networks
+                spared,
+                device,
+                mirroring,
+                precision,
+                previous,
+                sparing.alone,
+                told,
+                kept,
+                anchor,
+                networks,
             )
         return NetworkSegmenter(
             spared, device, mirroring, precision, previous, sparing.alone, told, networks

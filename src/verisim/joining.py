@@ -8,10 +8,11 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from verisim.card import ModelCard, TrainingRecord, write_model
+from verisim.card import ModelCard, write_model
 from verisim.errors import BadInput
 from verisim.networks.averaged import Average
 from verisim.networks.weights import weights_of
+from verisim.training_record import TrainingRecord
 
 
 def join(

@@ -83,9 +83,17 @@ class Labelling:
         return {name: float(found[value]) for name, value in self._labels.items()}
 
 
-def softmax(logits: Array) -> Array:
-    """Probabilities (K, …) of logits (K, …)."""
-    probabilities: Array = torch.softmax(torch.from_numpy(logits), dim=0).numpy()
+def softmax(logits: Array, temperature: float = 1.0) -> Array:
+    """Probabilities (…, K, X, Y, Z) of logits (…, K, X, Y, Z).
+
+    Args:
+        logits: Of each class.
+        temperature: They are divided by it (Guo 2017, eq. 9); 1 changes nothing.
+    """
+    divided = torch.from_numpy(logits)
+    if temperature != 1:
+        divided = divided / temperature
+    probabilities: Array = divided.softmax(dim=-4).numpy()
     return probabilities
 
 

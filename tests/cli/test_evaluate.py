@@ -148,9 +148,11 @@ def test_calibrating_writes_the_correction_into_the_card_and_changes_no_figure(
     run = verisim(*asked, "--calibrate")
     assert run.code == 0
     assert "expected Dice is off by" in run.err
+    assert "temperature" in run.err
     card = read_card(models / "tiny-v1.toml")
     assert set(card.expectations) == {"anterior", "posterior"}
     assert all(one.slope >= 0 for one in card.expectations.values())
+    assert card.temperature != 1
     again = verisim(*asked, "--calibrate")
     assert read_card(models / "tiny-v1.toml") == card  # what is corrected is never corrected again
     dices = [[case["agreements"] for case in one.facts["cases"]] for one in (before, run, again)]

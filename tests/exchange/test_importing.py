@@ -13,11 +13,11 @@ import torch
 
 from tests.exchange.folders import Folder, edit, predictor
 from tests.exchange.test_axes import turned_back, written
-from verisim.card import TrainingRecord
 from verisim.errors import UnreadableFile, UnsupportedModel, VerisimWarning
 from verisim.exchange.importing import Wanted, import_model
 from verisim.networks.averaged import Mirrored
 from verisim.normalization import Normalization
+from verisim.training_record import TrainingRecord
 
 KINDS = {
     "plain": Folder(),

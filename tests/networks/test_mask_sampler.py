@@ -203,3 +203,44 @@ def test_masks_are_found_whatever_the_network_predicts(parameterization: str) ->
     predicted = noise if parameterization == "noise" else alpha * noise - sigma * truth
     sampling = replace(Sampling(), parameterization=parameterization)
     torch.testing.assert_close(clean_mask(predicted, noisy, t, sampling), truth)
+
+
+@torch.inference_mode()
+def test_samples_take_turns_among_the_mirror_images() -> None:
+    sampler, image = a_sampler(Sampling(samples=5)), an_image()
+    plain = sampler.samples(image).probabilities
+    turning = sampler.asked(sampler.sampling, (0, 2)).samples(image).probabilities
+    for k, same in enumerate((True, False, False, False, True)):
+        assert torch.allclose(turning[:, k], plain[:, k], atol=1e-5) == same
+
+
+@torch.inference_mode()
+def test_a_mirrored_sample_is_the_mirror_image_of_a_sample_of_the_mirror_image() -> None:
+    """Noise belongs to places, so mirrored noise is shown beside the mirrored image."""
+    sampler, image = a_sampler(Sampling(samples=2, steps=1)), an_image()
+    second = sampler.asked(sampler.sampling, (1,)).samples(image).probabilities[:, 1]
+    noise = noise_at((3, *SIZE), 0, 1, (0, 0, 0)).flip(2)[None]
+    start = sampler.sampling.noise.latest
+    noisy = sampler.sampling.noise.sigma(torch.tensor(start)) * noise
+    predicted = sampler.denoiser(noisy, torch.tensor([start]), image.flip(3))
+    torch.testing.assert_close(second, predicted.softmax(1).flip(3), atol=1e-4, rtol=1e-4)
+
+
+@torch.inference_mode()
+def test_a_truncated_start_is_mirrored_with_the_image() -> None:
+    truth = a_mask()
+    patch = torch.cat([an_image(), truth[None, 1:].float()], dim=1)
+    sampling = Sampling(samples=2, steps=1, start=0.01)
+    seen: list[Tensor] = []
+
+    class Watched(Perfect):
+        def forward(
+            self, noisy: Tensor, t: Tensor, image: Tensor, seen_before: object | None = None
+        ) -> Tensor:
+            seen.append(noisy)
+            return super().forward(noisy, t, image)
+
+    MaskSampler(Watched(truth), sampling, (0,)).samples(patch)
+    first, mirrored = (one[0].argmax(0) for one in seen)
+    assert torch.equal(first, truth.argmax(0))
+    assert torch.equal(mirrored, truth.argmax(0).flip(0))

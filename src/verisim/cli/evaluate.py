@@ -47,8 +47,9 @@ def evaluate(
     calibrate: Annotated[
         bool,
         typer.Option(
-            help="Also compare the expected Dice with the true one, on these cases and worse "
-            "copies of them, and write its correction into the card."
+            help="Also find out how sure the model may be: write into the card the temperature of "
+            "its probabilities, from these cases, and the correction of the expected Dice, from "
+            "them and worse copies of them."
         ),
     ] = False,
     subject_pattern: SubjectPattern = "",
@@ -84,9 +85,7 @@ def evaluate(
     with terminal.progress("evaluate", COUNT) as progress:
         evaluation = run(segmenter, opened, split, tolerance_mm, progress)
     if calibrate:
-        _calibrate(
-            replace(segmenter, card=replace(card, expectations={})), opened, split, terminal
-        )
+        _calibrate(segmenter, opened, split, terminal)
     for warning in (*evaluation.warnings, *_of_cases(evaluation)):
         terminal.note(warning)
     if output is not None:
@@ -97,17 +96,34 @@ def evaluate(
 def _calibrate(
     segmenter: RescuedSegmenter, dataset: Dataset, split: str, terminal: Terminal
 ) -> None:
-    """Write into the card how the expected Dice is corrected."""
+    """Write into the card how sure the model may be, and how the expected Dice is corrected."""
     from verisim.card import write_card
     from verisim.expecting import expected_of, told
 
+    card = replace(segmenter.card, expectations={})
+    if not card.ensemble:  # the models of an ensemble have temperatures of their own
+        card = replace(card, temperature=_temperature(segmenter, dataset, split, terminal))
     with terminal.progress("calibrate", COUNT) as progress:
-        found = expected_of(segmenter, dataset, split, progress)
+        found = expected_of(replace(segmenter, card=card), dataset, split, progress)
     lines = {name: one.line for name, one in found.items()}
-    card = write_card(replace(segmenter.card, expectations=lines))
+    card = write_card(replace(card, expectations=lines))
     for said in told(found):
         terminal.note(said)
     terminal.note(f"Written into {card.card_path}.")
+
+
+def _temperature(
+    segmenter: RescuedSegmenter, dataset: Dataset, split: str, terminal: Terminal
+) -> float:
+    from verisim.ensembles import Member
+    from verisim.temperature import tempered
+
+    member = segmenter.as_asked()
+    assert isinstance(member, Member), "ensembles have no temperature"
+    with terminal.progress("temperature", COUNT) as progress:
+        found = tempered(member, dataset, split, progress)
+    terminal.note(f"{found.told}.")
+    return found.temperature
 
 
 def _of_cases(evaluation: Evaluation) -> list[str]:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from verisim.card import TrainingRecord
 from verisim.errors import UnsupportedModel
 from verisim.exchange.axes import Axes
 from verisim.exchange.checkpoint import Checkpoint
@@ -18,6 +17,7 @@ from verisim.exchange.nnunet_plans import (
     Point,
     read_description,
 )
+from verisim.training_record import TrainingRecord
 
 ITERATIONS_PER_EPOCH = 250
 """Of every trainer that comes with nnU-Net."""

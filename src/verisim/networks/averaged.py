@@ -28,6 +28,18 @@ class Average(nn.Module):
         return total / len(self.members)
 
 
+def mirror_images(axes: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """What to flip of (B, C, X, Y, Z) for every mirror image; first nothing.
+
+    Args:
+        axes: Spatial axes, 0 for x.
+    """
+    counts = range(len(axes) + 1)
+    return tuple(
+        tuple(axis + 2 for axis in chosen) for n in counts for chosen in combinations(axes, n)
+    )
+
+
 class Mirrored(nn.Module):
     """A network that also looks at every mirror image, 2 to the power of the axes.
 
@@ -39,11 +51,7 @@ class Mirrored(nn.Module):
     def __init__(self, network: nn.Module, axes: Sequence[int]) -> None:
         super().__init__()
         self.network = network
-        self.flips = [
-            tuple(axis + 2 for axis in chosen)
-            for count in range(1, len(axes) + 1)
-            for chosen in combinations(axes, count)
-        ]
+        self.flips = mirror_images(axes)[1:]
 
     def forward(self, patches: Tensor) -> Tensor:
         """Patches (B, C, X, Y, Z) to logits (B, K, X, Y, Z)."""

@@ -10,7 +10,8 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from verisim.diffusion import Denoiser, NoiseSchedule, Sampling, clean_of
+from verisim.diffusion import NoiseSchedule, Sampling, clean_of
+from verisim.networks.averaged import mirror_images
 from verisim.networks.medsegdiff import Looked, MaskDenoiser
 from verisim.progress import SILENT, Part, Progress, Together
 
@@ -43,16 +44,20 @@ class MaskSampler(nn.Module):
     Args:
         denoiser: The network.
         sampling: How masks come out of noise.
+        mirrored_axes: Spatial axes, 0 for x: samples take turns among the mirror images.
     """
 
-    def __init__(self, denoiser: MaskDenoiser, sampling: Sampling) -> None:
+    def __init__(
+        self, denoiser: MaskDenoiser, sampling: Sampling, mirrored_axes: Sequence[int] = ()
+    ) -> None:
         super().__init__()
         self.denoiser = denoiser
         self.sampling = sampling
+        self.flips = mirror_images(mirrored_axes)
 
-    def asked(self, sampling: Sampling) -> MaskSampler:
+    def asked(self, sampling: Sampling, mirrored_axes: Sequence[int] = ()) -> MaskSampler:
         """The same network, asked in another way."""
-        return MaskSampler(self.denoiser, sampling).train(self.training)
+        return MaskSampler(self.denoiser, sampling, mirrored_axes).train(self.training)
 
     def forward(self, patches: Tensor) -> Tensor:
         """Patches (B, C, X, Y, Z) to logits (B, K, X, Y, Z) of the mean of the samples."""
@@ -89,19 +94,22 @@ class MaskSampler(nn.Module):
         """All samples of one patch (1, C, X, Y, Z)."""
         wanted, image = self.sampling.samples, patch[:, : self.denoiser.channels]
         begin = self._begin(patch[:, self.denoiser.channels :])
-        denoiser = _Guess(self.denoiser, self.sampling, self.denoiser.look(image), image)
+        guesses = [self._guess(image, flip) for flip in self.flips[:wanted]]
         found: list[Tensor] = []
         while len(found) < wanted:
             numbers = range(len(found), min(wanted, len(found) + self._together(image)))
             part = Together(progress, numbers.start, len(numbers), wanted)
-            noise = [noise_at(begin.shape, self.sampling.seed, k, start) for k in numbers]
-            found += self._drawn(denoiser, image, begin, torch.stack(noise), numbers, part)
+            found += self._drawn(guesses, begin, start, numbers, part)
             if self._has_settled(found, len(numbers)):
                 break
         # where the mean has settled, what was drawn stands for what was not
         probabilities = torch.stack([found[k % len(found)] for k in range(wanted)])
-        sampler, steps = self.sampling.sampler(denoiser), self.sampling.steps
+        sampler, steps = self.sampling.sampler(guesses[0]), self.sampling.steps
         return Samples(probabilities, len(found) * sampler.evaluations(steps))
+
+    def _guess(self, image: Tensor, flip: tuple[int, ...]) -> _Guess:
+        mirrored = image.flip(flip)
+        return _Guess(self.denoiser, self.sampling, self.denoiser.look(mirrored), mirrored, flip)
 
     def _together(self, image: Tensor) -> int:
         if self.sampling.stochastic or self.sampling.settled:
@@ -111,19 +119,40 @@ class MaskSampler(nn.Module):
 
     def _drawn(
         self,
-        denoiser: Denoiser,
-        image: Tensor,
+        guesses: Sequence[_Guess],
         begin: _Begin,
-        noise: Tensor,
+        start: Sequence[int],
         numbers: range,
         progress: Progress,
     ) -> list[Tensor]:
-        """Samples number so and so, as probabilities (K, X, Y, Z)."""
-        generator = _generator(self.sampling.seed, numbers[0], image.device)
-        sampler = self.sampling.sampler(denoiser, generator)
-        noisy = begin.noised(noise.to(image.device), self.sampling.noise)
-        clean = sampler.sample(noisy, image, self.sampling.steps, begin.time, progress)
-        return list(_probabilities(clean))
+        """Samples number so and so, as probabilities (K, X, Y, Z), each of its mirror image."""
+        found: dict[int, Tensor] = {}
+        turns = [range(k, numbers.stop, len(guesses)) for k in numbers[: len(guesses)]]
+        for turn in turns:
+            guess = guesses[turn[0] % len(guesses)]
+            part = Together(progress, turn[0] - numbers[0], len(turn), len(numbers))
+            drawn = self._of_one_image(guess, begin, start, turn, part)
+            found |= zip(turn, drawn, strict=True)
+        return [found[k] for k in numbers]
+
+    def _of_one_image(
+        self,
+        guess: _Guess,
+        begin: _Begin,
+        start: Sequence[int],
+        numbers: range,
+        progress: Progress,
+    ) -> Tensor:
+        """Probabilities (S, K, X, Y, Z) of samples of one mirror image, turned back."""
+        noise = torch.stack(
+            [noise_at(begin.shape, self.sampling.seed, k, start) for k in numbers]
+        ).to(guess.image.device)
+        generator = _generator(self.sampling.seed, numbers[0], guess.image.device)
+        sampler = self.sampling.sampler(guess, generator)
+        # the noise belongs to places: it is mirrored with them
+        noisy = begin.noised(noise, self.sampling.noise).flip(guess.flip)
+        clean = sampler.sample(noisy, guess.image, self.sampling.steps, begin.time, progress)
+        return _probabilities(clean.flip(guess.flip))
 
     def _begin(self, prior: Tensor) -> _Begin:
         """Where samples begin: at the latest time, or from what is believed of (1, K - 1, …)."""
@@ -167,12 +196,13 @@ class _Begin:
 
 @dataclass(frozen=True)
 class _Guess:
-    """The denoiser of one patch, which was looked at once for all samples and steps."""
+    """The denoiser of one mirror image of a patch, looked at once for all samples and steps."""
 
     network: MaskDenoiser
     sampling: Sampling
     seen: tuple[Looked, ...]
     image: Tensor
+    flip: tuple[int, ...]
 
     def __call__(self, noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         predicted = self.network(noisy, t, condition, self.seen).float()

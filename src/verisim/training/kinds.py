@@ -20,4 +20,6 @@ def of_kind(card: ModelCard, kind: NetworkKind) -> ModelCard:
         return card
     described = f"{card.description.rstrip('.')}, by diffusion."
     network = MedSegDiff.like(card.network)
-    return replace(card, description=described, network=network, sampling=Sampling())
+    return replace(
+        card, description=described, network=network, sampling=Sampling(), mirroring=True
+    )

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from verisim.card import ModelCard, TrainingRecord
+from verisim.card import ModelCard
 from verisim.dataset import Dataset
 from verisim.training.examples import Example
 from verisim.training.schedule import Schedule
+from verisim.training_record import TrainingRecord
 
 Extent = tuple[float, float, float]
 
