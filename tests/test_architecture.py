@@ -14,8 +14,8 @@ ROOMS = {
     2: "keys files metrics overlay degraded",
     3: "normalization resampling preprocessing precision patches maps map_files "
     "postprocessing networks diffusion",
-    4: "card training_record installed description layouts subjects dataset fingerprint planning devices "
-    "download training exchange memory",
+    4: "training_record card installed description layouts subjects dataset fingerprint planning "
+    "devices download training exchange memory",
     5: "fusion sampling_wish consensus sight segmentation diffusion_segmenter ensembles rescue "
     "rescued_segmenter joining answer mirroring diagnosis evaluation questions cases "
     "cross_validation expecting temperature jobs serving",

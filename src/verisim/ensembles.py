@@ -134,24 +134,12 @@ def segmenter_of(
     def stage(one: ModelCard, previous: Segmenter | None = None) -> Member:
         spared = wish.of(sparing.card(one))
         told = maps if one is card else ()  # of a first stage or a member only the labels matter
+        asked = (spared, device, mirroring, precision, previous, sparing.alone, told)
         if one.sampling:
             kept = wish.kept and one is card
             anchor = anchored(spared.sampling.anchor) if spared.sampling else None
-            return DiffusionSegmenter(
-                spared,
-                device,
-                mirroring,
-                precision,
-                previous,
-                sparing.alone,
-                told,
-                kept,
-                anchor,
-                networks,
-            )
-        return NetworkSegmenter(
-            spared, device, mirroring, precision, previous, sparing.alone, told, networks
-        )
+            return DiffusionSegmenter(*asked, kept, anchor, networks)
+        return NetworkSegmenter(*asked, networks)
 
     def single(one: ModelCard) -> Member:
         if not one.previous:
