@@ -17,12 +17,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from verisim.diffusion import Sampling
+from verisim.diffusion import Generation, Sampling
 from verisim.errors import BadCard, NotFound
 from verisim.expectation import Expectation
 from verisim.files import Color
 from verisim.files.atomic import make_folder, replacing
 from verisim.networks.averaged import Average
+from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.networks.mask_sampler import MaskSampler
 from verisim.networks.medsegdiff import MedSegDiff
 from verisim.networks.network import KINDS, Network
@@ -39,7 +40,7 @@ NUMBERS = re.compile(r"\[\n\s*((?:[-+.\w]+,\s*)+)\]")
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A model: what it segments, how its input is prepared, which network, which weights.
+    """A model: what it finds or makes, how volumes are prepared, which network, which weights.
 
     Args:
         name: Lower case with dashes, the same on the command line, the server and the panels.
@@ -53,6 +54,7 @@ class ModelCard:
         patch_size: Spatial shape that the network sees at once.
         network: The network's arguments.
         sampling: How masks come out of noise; of MedSegDiff only.
+        generation: How cases come out of noise; of what synthesizes only.
         configuration: Which of a plan's networks it is, in nnU-Net's words.
         members: Networks of this shape in the weights' file, whose logits are averaged.
         mirrored_axes: Axes of the network's world along which training mirrored its patches.
@@ -84,8 +86,9 @@ class ModelCard:
     patch_size: tuple[int, int, int]
     network: Network
     version: int = 1
-    kind: Literal["segmentation"] = "segmentation"
+    kind: Literal["segmentation", "synthesis"] = "segmentation"
     sampling: Sampling | None = None
+    generation: Generation | None = None
     configuration: Configuration = "3d_fullres"
     members: int = 1
     mirrored_axes: tuple[int, ...] = ()
@@ -127,6 +130,13 @@ class ModelCard:
                 f"The card of {self.name} must say how masks are sampled if its network is a "
                 "MedSegDiff, and only then.",
                 "Write a table [sampling], or leave it out.",
+            )
+        makes = isinstance(self.network, CaseDiffusion)
+        if (makes, makes) != (self.kind == "synthesis", self.generation is not None):
+            raise BadCard(
+                f"The card of {self.name} must say kind = synthesis and how cases are generated "
+                "if its network makes cases, and only then.",
+                "Write a table [generation], or leave both out.",
             )
         if not 0 < self.temperature < inf:
             raise BadCard(
@@ -175,6 +185,8 @@ class ModelCard:
     def _single(self, deep_supervision: bool) -> nn.Module:
         if isinstance(self.network, UNet):
             return self.network.build(self.inputs, self.classes, deep_supervision)
+        if isinstance(self.network, CaseDiffusion):
+            return self.network.build(len(self.channels), self.classes)
         denoiser = self.network.build(self.inputs, self.classes)
         return MaskSampler(denoiser, self.sampling or Sampling())
 

@@ -21,6 +21,7 @@ class TrainingRecord:
         seconds: Wall time.
         device: What it ran on.
         initialized_from: Name and version of the model that was fine-tuned; empty for none.
+        fingerprint: Of a generator's training cases: a checksum that names nobody.
         extent_mm: Smallest and largest box of a training volume along the network's axes.
     """
 
@@ -36,3 +37,4 @@ class TrainingRecord:
     device: str
     extent_mm: tuple[tuple[float, float, float], tuple[float, float, float]]
     initialized_from: str = ""
+    fingerprint: str = ""

@@ -22,6 +22,7 @@ from verisim.cli import (
     segment,
     serve,
     train,
+    train_generator,
 )
 from verisim.cli.terminal import Terminal
 from verisim.errors import VerisimError
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.command()(segment.segment)
 app.command()(plan.plan)
 app.command()(train.train)
+app.command()(train_generator.train_generator)
 app.command()(evaluate.evaluate)
 app.command()(ensemble.ensemble)
 app.command()(models.models)

@@ -2,12 +2,15 @@
 
 from verisim.diffusion.denoiser import (
     Denoiser,
+    Guided,
     NetworkDenoiser,
     Parameterization,
+    Preconditioned,
     clean_of,
     noise_of,
     target_of,
 )
+from verisim.diffusion.generation import Generation
 from verisim.diffusion.sampler import DDIM, DDPM, DPMSolver, Heun, Sampler
 from verisim.diffusion.sampling import Sampling
 from verisim.diffusion.schedule import Cosine, Karras, Linear, NoiseSchedule
@@ -18,12 +21,15 @@ __all__ = [
     "Cosine",
     "DPMSolver",
     "Denoiser",
+    "Generation",
+    "Guided",
     "Heun",
     "Karras",
     "Linear",
     "NetworkDenoiser",
     "NoiseSchedule",
     "Parameterization",
+    "Preconditioned",
     "Sampler",
     "Sampling",
     "clean_of",

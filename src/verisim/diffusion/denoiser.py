@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from verisim.diffusion.schedule import NoiseSchedule, along
@@ -47,6 +49,55 @@ class NetworkDenoiser:
         """See `Denoiser`."""
         predicted: Tensor = self.network(noisy, t, condition)
         return clean_of(predicted, noisy, t, self.schedule, self.parameterization)
+
+
+@dataclass(frozen=True)
+class Preconditioned:
+    """A network whose input and output have the same size at all noise (Karras 2022, table 1).
+
+    D(x; σ) = c_skip x + c_out F(c_in x; t) with c_skip = σd²/(σ² + σd²), c_out = σ σd/√(σ² + σd²)
+    and c_in = 1/√(σ² + σd²); data keeps its size, α = 1.
+
+    Args:
+        network: Takes x, t and the condition.
+        schedule: The noise that it was trained with.
+        deviation: Standard deviation of the data, σd.
+    """
+
+    network: nn.Module
+    schedule: NoiseSchedule
+    deviation: float = 1.0
+
+    def __call__(self, noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
+        """See `Denoiser`."""
+        sigma = self.schedule.sigma(along(t, noisy))
+        size = (sigma**2 + self.deviation**2).sqrt()
+        predicted: Tensor = self.network(noisy / size, t, condition)
+        skipped: Tensor = (self.deviation / size) ** 2 * noisy
+        return skipped + sigma * self.deviation / size * predicted.float()
+
+
+@dataclass(frozen=True)
+class Guided:
+    """Classifier-free guidance: D_u + g (D_c - D_u) (Ho and Salimans 2022, eq. 6).
+
+    Args:
+        denoiser: Knows the condition, and does without.
+        scale: g; at 1 the condition counts as it did in training.
+        dropped: The condition without what guides.
+    """
+
+    denoiser: Denoiser
+    scale: float
+    dropped: Callable[[Tensor], Tensor]
+
+    def __call__(self, noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
+        """See `Denoiser`."""
+        if self.scale == 1:
+            return self.denoiser(noisy, t, condition)
+        both = torch.cat([condition, self.dropped(condition)])
+        told, free = self.denoiser(noisy.repeat(2, 1, 1, 1, 1), t.repeat(2), both).chunk(2)
+        return free + self.scale * (told - free)
 
 
 def clean_of(

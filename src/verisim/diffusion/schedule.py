@@ -100,6 +100,13 @@ class Karras(NoiseSchedule):
         low, high = self.smallest ** (1 / self.rho), self.largest ** (1 / self.rho)
         return torch.where(t > 0, (low + t * (high - low)) ** self.rho, 0.0)
 
+    def time(self, sigma: Tensor) -> Tensor:
+        """When the noise is so large; within 0 to 1."""
+        low, high = self.smallest ** (1 / self.rho), self.largest ** (1 / self.rho)
+        root: Tensor = sigma ** (1 / self.rho)
+        time: Tensor = (root - low) / (high - low)
+        return time.clamp(0, 1)
+
 
 def along(t: Tensor, like: Tensor) -> Tensor:
     """Times (B,) or one time, in a shape that multiplies (B, …)."""

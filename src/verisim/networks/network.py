@@ -7,21 +7,27 @@ from typing import Annotated
 
 from pydantic import Discriminator, Tag
 
+from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.networks.medsegdiff import MedSegDiff
 from verisim.networks.unet import UNet
 
-UNET, MEDSEGDIFF = "unet", "medsegdiff"
-KINDS = (UNET, MEDSEGDIFF)
+UNET, MEDSEGDIFF, CASE_DIFFUSION = "unet", "medsegdiff", "case-diffusion"
+KINDS = (UNET, MEDSEGDIFF, CASE_DIFFUSION)
 
 
 def kind_of(network: object) -> str:
     """The kind of a network, or of the fields of one."""
     fields = network if isinstance(network, Mapping) else {}
+    if isinstance(network, CaseDiffusion) or "joint" in fields:
+        return CASE_DIFFUSION
     sampled = isinstance(network, MedSegDiff) or not {"dynamic", "ff_parser"}.isdisjoint(fields)
     return MEDSEGDIFF if sampled else UNET
 
 
 Network = Annotated[
-    Annotated[UNet, Tag(UNET)] | Annotated[MedSegDiff, Tag(MEDSEGDIFF)], Discriminator(kind_of)
+    Annotated[UNet, Tag(UNET)]
+    | Annotated[MedSegDiff, Tag(MEDSEGDIFF)]
+    | Annotated[CaseDiffusion, Tag(CASE_DIFFUSION)],
+    Discriminator(kind_of),
 ]
-"""Either of them; what is wrong with one is said of that one."""
+"""Any of them; what is wrong with one is said of that one."""

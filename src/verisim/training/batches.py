@@ -24,10 +24,17 @@ class Batch:
     Args:
         image: (B, C, X, Y, Z).
         label: (B, 1, X, Y, Z).
+        within: (B, 1, X, Y, Z), 1 where the volume is; None: everywhere.
     """
 
     image: Tensor
     label: Tensor
+    within: Tensor | None = None
+
+    @property
+    def inside(self) -> Tensor:
+        """1 where the volume is, (B, 1, X, Y, Z)."""
+        return torch.ones_like(self.image[:, :1]) if self.within is None else self.within
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Literal
 
 from verisim.card import ModelCard
-from verisim.diffusion import Sampling
+from verisim.diffusion import Generation, Sampling
+from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.networks.medsegdiff import MedSegDiff
 from verisim.networks.unet import UNet
 
@@ -22,4 +23,21 @@ def of_kind(card: ModelCard, kind: NetworkKind) -> ModelCard:
     network = MedSegDiff.like(card.network)
     return replace(
         card, description=described, network=network, sampling=Sampling(), mirroring=True
+    )
+
+
+def _joined(card: ModelCard) -> str:
+    *others, last = card.channels
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def generator_of(card: ModelCard, joint: bool = False) -> ModelCard:
+    """An untrained model that makes cases such as a planned U-Net would segment."""
+    assert isinstance(card.network, UNet), "planned for segmentation"
+    return replace(
+        card,
+        kind="synthesis",
+        description=f"New cases of {_joined(card)}, with their labels, by diffusion.",
+        network=CaseDiffusion.like(card.network, joint),
+        generation=Generation(),
     )

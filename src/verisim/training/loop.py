@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from verisim.errors import Conflict
+from verisim.errors import Conflict, Diverged
 from verisim.files.atomic import replacing
 from verisim.networks.weights import weights_of
 from verisim.progress import SILENT, Progress
@@ -125,6 +125,7 @@ class Loop:
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.objective(self.network, batch, self.iteration)
+        _check_finite(loss, self.iteration)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
         nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         self.optimizer.step()
@@ -205,3 +206,12 @@ class Loop:
         recent = self._losses[-20:]
         shown = f"loss {sum(recent) / len(recent):.3f}" if recent else ""
         return f"{shown} best score {self.best.score:.3f}" if self.best.weights else shown
+
+
+def _check_finite(loss: Tensor, iteration: int) -> None:
+    if not torch.isfinite(loss):
+        raise Diverged(
+            f"The loss of step {iteration + 1} is {loss.item()}: the training has diverged.",
+            "Its last checkpoint is kept; begin anew in another folder, with a lower learning "
+            "rate.",
+        )

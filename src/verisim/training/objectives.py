@@ -15,6 +15,7 @@ from verisim.errors import BadCard
 from verisim.networks.mask_sampler import MaskSampler, clean_mask
 from verisim.precision import reduced_precision
 from verisim.training.batches import Batch
+from verisim.training.generating import Generating, one_hot
 from verisim.training.losses import dice_cross_entropy
 
 FROM_NOISE = 0.5
@@ -87,7 +88,7 @@ class Cleaning:
             raise BadCard("Only MedSegDiff learns to clean masks.", "Train it as a U-Net.")
         device = _device(network)
         image, label = batch.image.to(device), batch.label.to(device)
-        truth = 2 * _one_hot(label, network.denoiser.classes) - 1
+        truth = 2 * one_hot(label, network.denoiser.classes) - 1
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         times = torch.rand(len(image), generator=generator).to(device)
         noise = torch.randn(truth.shape, generator=generator).to(device)
@@ -130,6 +131,8 @@ class Cleaning:
 
 def objective_of(card: ModelCard, seed: int) -> Objective:
     """What the network of a card is trained for."""
+    if card.generation:
+        return Generating(card.generation, seed)
     if card.sampling:
         return Cleaning(card.sampling, dice_cross_entropy(), seed)
     return Naming(dice_cross_entropy())
@@ -140,11 +143,6 @@ def _displaced(masks: Tensor, generator: torch.Generator) -> Tensor:
     shifts = torch.randint(-DISPLACED, DISPLACED + 1, (len(masks), 3), generator=generator)
     pairs = zip(masks, shifts.tolist(), strict=True)
     return torch.stack([mask.roll(shift, dims=(1, 2, 3)) for mask, shift in pairs])
-
-
-def _one_hot(label: Tensor, classes: int) -> Tensor:
-    """Labels (B, 1, X, Y, Z) as masks (B, K, X, Y, Z) of 0 and 1."""
-    return functional.one_hot(label[:, 0].long(), classes).movedim(-1, 1).float()
 
 
 def _device(network: nn.Module) -> torch.device:

@@ -1,0 +1,115 @@
+"""`verisim train-generator`: labelled cases in, a model that makes such cases out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from verisim.cli.options import USER_MODELS, AsJson, Device, Models, SubjectPattern, SubjectTable
+from verisim.cli.terminal import COUNT, Terminal
+from verisim.errors import BadInput
+
+ITERATIONS = 8000
+"""Optimizer steps when nothing is said about time."""
+
+
+def train_generator(
+    dataset: Annotated[
+        Path, typer.Argument(help="Folder in the layout of the Decathlon, nnU-Net or MONAI Label.")
+    ],
+    name: Annotated[str, typer.Option(help="Name of the new model, lower case with dashes.")],
+    description: Annotated[
+        str, typer.Option(help="What it makes, in one sentence. [from the data set]")
+    ] = "",
+    joint: Annotated[
+        bool,
+        typer.Option(
+            "--joint", help="Make image and labels together instead of one after the other."
+        ),
+    ] = False,
+    configuration: Annotated[
+        str, typer.Option(help="2d, 3d_fullres or 3d_lowres. [3d_fullres, if planned]")
+    ] = "",
+    light: Annotated[
+        bool | None,
+        typer.Option(
+            "--light/--full",
+            help="16 features and batch 2, or what the plan says. [light on a processor]",
+        ),
+    ] = None,
+    mirror: Annotated[
+        str,
+        typer.Option(help="Axes along which cases may be mirrored: x if it has both sides."),
+    ] = "none",
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, help="Plan the schedule to end in this time.")
+    ] = None,
+    iterations: Annotated[
+        int | None, typer.Option(min=1, help=f"Optimizer steps. [{ITERATIONS}]")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Cases a step. [the plan's]")
+    ] = None,
+    learning_rate: Annotated[
+        float, typer.Option(min=0, help="Highest learning rate of AdamW.")
+    ] = 2e-3,
+    seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
+    train_split: Annotated[str, typer.Option(help="Cases to learn from.")] = "train",
+    val_split: Annotated[str, typer.Option(help="Cases that choose the best weights.")] = "val",
+    validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 500,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of checkpoint and curves, continued if it exists. [runs/NAME-vN]"
+        ),
+    ] = None,
+    subject_pattern: SubjectPattern = "",
+    subject_table: SubjectTable = None,
+    device: Device = "auto",
+    models: Models = USER_MODELS,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model that makes labelled cases; a run that was stopped goes on where it was."""
+    from verisim.cli.order import Wish
+    from verisim.dataset import open_dataset
+    from verisim.devices import choose
+    from verisim.fingerprint import fingerprint_of
+    from verisim.installed import SHIPPED_MODELS, find_cards
+    from verisim.planning import make_plan
+    from verisim.training.generator_fit import GeneratorFit, check_enough
+    from verisim.training.kinds import generator_of
+    from verisim.training.schedule import Schedule
+
+    if minutes and iterations:
+        raise BadInput("Both --minutes and --iterations were given.", "Say one of them.")
+    terminal, chosen = Terminal(as_json), choose(device)
+    with terminal.warnings_as_notes():
+        opened = open_dataset(dataset, subject_pattern, subject_table)
+        check_enough(opened.split(train_split), train_split)
+        with terminal.progress("look", COUNT) as progress:
+            plan = make_plan(fingerprint_of(opened, train_split, progress))
+    present = find_cards(SHIPPED_MODELS, models).get(name)
+    version = present.version + 1 if present else 1
+    wish = Wish(name, description, "auto", configuration, "", light, mirror, batch_size)
+    wanted = (chosen == "cpu") if light is None else light
+    candidate = wish.candidates(plan, version)[wanted]
+    steps = iterations or ITERATIONS
+    schedule = Schedule(
+        iterations=steps,
+        batch_size=candidate.batch_size,
+        learning_rate=learning_rate,
+        validate_every=min(validate_every, steps),
+        seed=seed,
+        decay="cosine",
+    )
+    card = generator_of(candidate.card, joint)
+    folder = run or Path("runs") / card.weights_path.stem
+    fit = GeneratorFit(card, opened, schedule, train_split, val_split, chosen, minutes)
+    terminal.note(f"Checkpoint and curves are in {folder}; the same command continues the run.")
+    with terminal.warnings_as_notes(), terminal.progress("train", COUNT) as progress:
+        trained = fit(folder, models, progress)
+    figures = ", ".join(f"{key} {value:g}" for key, value in trained.figures.items())
+    lines = (f"{trained.title}: {figures}", f"weights: {trained.weights_path}")
+    terminal.answer({"model": trained, "run": folder}, *lines)

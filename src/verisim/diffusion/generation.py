@@ -1,0 +1,70 @@
+"""How cases come out of noise: in how many steps, by which sampler, how strongly guided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import ClassVar
+
+import torch
+from pydantic import ConfigDict
+
+from verisim.diffusion.denoiser import Denoiser
+from verisim.diffusion.sampler import Sampler
+from verisim.diffusion.sampling import MOST, Sampling, Solver
+from verisim.diffusion.schedule import Karras
+from verisim.errors import BadInput
+
+STRONGEST = 10.0
+"""Guidance beyond this makes caricatures."""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """How cases come out of noise.
+
+    Args:
+        steps: From noise to the image.
+        label_steps: From noise to the label map.
+        solver: The sampler of both.
+        guidance: How much more the image follows the label map than it learned to: 1 as it
+            learned, 0 not at all (Ho and Salimans 2022).
+        seed: Decides the noise: the same seed gives the same cases.
+
+    Raises:
+        BadInput: Numbers that are no such numbers.
+    """
+
+    steps: int = 10
+    label_steps: int = 20
+    solver: Solver = "dpm-solver"
+    guidance: float = 1.5
+    seed: int = 0
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    def __post_init__(self) -> None:
+        for number in (self.steps, self.label_steps):
+            if not 1 <= number <= MOST:
+                raise BadInput(f"{number} steps cannot be taken.", f"Ask for 1 to {MOST} steps.")
+        if not (isfinite(self.guidance) and 0 <= self.guidance <= STRONGEST):
+            raise BadInput(
+                f"A guidance of {self.guidance:g} cannot be followed.",
+                f"Say a number from 0 to {STRONGEST:g}; 1 is what the model learned.",
+            )
+        if not 0 <= self.seed < 2**31:
+            raise BadInput(f"{self.seed} is no seed.", f"Say a number from 0 to {2**31 - 1}.")
+
+    @property
+    def noise(self) -> Karras:
+        """The schedule."""
+        return Karras()
+
+    def sampler(self, denoiser: Denoiser, generator: torch.Generator | None = None) -> Sampler:
+        """The sampler itself.
+
+        Args:
+            denoiser: Guesses cases.
+            generator: Of the noise that steps add.
+        """
+        return Sampling(solver=self.solver, schedule="karras").sampler(denoiser, generator)

@@ -1,0 +1,155 @@
+"""Networks that make cases out of noise: a label map first, then the image that goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import ClassVar
+
+import torch
+from pydantic import ConfigDict
+from torch import Tensor, nn
+
+from verisim.errors import BadCard
+from verisim.networks.layers import Head
+from verisim.networks.timed import TIME_CHANNELS, Decoder, Encoder, Time
+from verisim.networks.unet import Triple, UNet
+
+
+@dataclass(frozen=True)
+class CaseDiffusion:
+    """What makes one diffusion model of cases different from another.
+
+    Label maps are smooth: they are made on a grid as coarse as the second stage, by the stages
+    but the finest.
+
+    Args:
+        features: Feature maps of each stage, finest first.
+        strides: Voxel step of each stage; the first is (1, 1, 1).
+        kernel_sizes: Convolution kernel of each stage.
+        joint: Whether image and labels are made together, as channels of one picture, instead
+            of one after the other (as in Akbar 2025).
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    features: tuple[int, ...]
+    strides: tuple[Triple, ...]
+    kernel_sizes: tuple[Triple, ...]
+    joint: bool = False
+
+    @classmethod
+    def like(cls, unet: UNet, joint: bool = False) -> CaseDiffusion:
+        """As many stages, of the same sizes, as a U-Net."""
+        return cls(unet.features, unet.strides, unet.kernel_sizes, joint)
+
+    def __post_init__(self) -> None:
+        if not len(self.features) == len(self.strides) == len(self.kernel_sizes) > 1:
+            raise BadCard(
+                f"A generator of {len(self.features)} stages cannot have {len(self.strides)} "
+                f"strides and {len(self.kernel_sizes)} kernel sizes.",
+                "Give each stage its features, stride and kernel size; two stages at least.",
+            )
+
+    @property
+    def divisor(self) -> Triple:
+        """A patch must be a multiple of this along each axis."""
+        x, y, z = (prod(axis) for axis in zip(*self.strides, strict=True))
+        return x, y, z
+
+    @property
+    def coarse(self) -> Triple:
+        """Voxels along each axis that one voxel of the label maps' grid stands for."""
+        return self.strides[1]
+
+    @property
+    def without_finest(self) -> CaseDiffusion:
+        """The stages that make label maps."""
+        strides = ((1, 1, 1), *self.strides[2:])
+        return replace(
+            self, features=self.features[1:], strides=strides, kernel_sizes=self.kernel_sizes[1:]
+        )
+
+    def build(self, channels: int, classes: int) -> CaseGenerator:
+        """The networks for images of so many channels and label maps of so many classes."""
+        return CaseGenerator(self, channels, classes)
+
+
+class CaseDenoiser(nn.Module):
+    """What is noisy, its time and what is known to what the network predicts.
+
+    Args:
+        plan: Its shape.
+        made: Channels that it cleans.
+        known: Channels of the condition.
+    """
+
+    def __init__(self, plan: CaseDiffusion, made: int, known: int) -> None:
+        super().__init__()
+        self.made, self.known = made, known
+        self.time = Time(TIME_CHANNELS)
+        self.encoder = Encoder(plan, made + known, time=True)
+        self.decoder = Decoder(plan)
+        self.head = Head(nn.Conv3d(plan.features[0], made, kernel_size=1))
+
+    def forward(self, noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
+        """Predict.
+
+        Args:
+            noisy: (B, made, X, Y, Z).
+            t: Time of each, (B,), 0 to 1.
+            condition: What is known, (B, known, X, Y, Z).
+
+        Returns:
+            (B, made, X, Y, Z).
+        """
+        told = self.time(t)
+        features = torch.cat([noisy, condition], dim=1)
+        skips: list[Tensor] = []
+        for stage in self.encoder.stages:
+            features = stage(features, told)
+            skips.append(features)
+        predicted: Tensor = self.head(self.decoder(skips, told))
+        return predicted
+
+
+class CaseGenerator(nn.Module):
+    """The networks of one model, and how large the volumes were that it learned from.
+
+    Args:
+        plan: Their shape.
+        channels: C of the image.
+        classes: K of the label map, background included.
+    """
+
+    def __init__(self, plan: CaseDiffusion, channels: int, classes: int) -> None:
+        super().__init__()
+        self.plan, self.channels, self.classes = plan, channels, classes
+        # where the volume is, within the patch, is known in any case: 1 inside
+        if plan.joint:
+            self.labels = None
+            self.image = CaseDenoiser(plan, channels + classes, 1)
+        else:
+            self.labels = CaseDenoiser(plan.without_finest, classes, 1)
+            self.image = CaseDenoiser(plan, channels, classes + 1)
+        self.register_buffer("box_mean", torch.zeros(3))
+        self.register_buffer("box_factor", torch.zeros(3, 3))
+
+    def remember(self, boxes: Sequence[Sequence[int]]) -> None:
+        """How large the volumes are that it learns from, (X, Y, Z) each, as a Gaussian."""
+        shapes = torch.tensor(boxes, dtype=torch.float64)
+        centred = shapes - shapes.mean(dim=0)
+        covariance = centred.T @ centred / max(1, len(shapes) - 1)
+        factor = torch.linalg.cholesky(covariance + 1e-6 * torch.eye(3))
+        self.get_buffer("box_mean").copy_(shapes.mean(dim=0))
+        self.get_buffer("box_factor").copy_(factor)
+
+    def box(self, patch: Sequence[int], generator: torch.Generator) -> Triple:
+        """The shape of a new volume, at most as large as a patch."""
+        drawn = torch.randn(3, generator=generator)
+        sides = self.get_buffer("box_mean").cpu() + self.get_buffer("box_factor").cpu() @ drawn
+        x, y, z = (
+            max(1, min(int(side.round()), most)) for side, most in zip(sides, patch, strict=True)
+        )
+        return x, y, z

@@ -1,0 +1,219 @@
+"""One case out of noise: its box, its label map, its image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from verisim.diffusion import Denoiser, Generation, Guided, Preconditioned
+from verisim.networks.case_diffusion import CaseGenerator
+from verisim.networks.unet import Triple
+from verisim.precision import reduced_precision
+from verisim.progress import SILENT, Part, Progress
+
+
+@dataclass(frozen=True)
+class Request:
+    """One case that is wanted.
+
+    Args:
+        seed: Decides it.
+        labels: The label map that it shall have, (X, Y, Z) integers; None: one is made.
+    """
+
+    seed: int
+    labels: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Making:
+    """One case on the voxels of its box.
+
+    Args:
+        image: (C, X, Y, Z), of mean 0 and deviation 1.
+        labels: (X, Y, Z), integers.
+        evaluations: Of the network that makes the image.
+    """
+
+    image: Tensor
+    labels: Tensor
+    evaluations: int
+
+
+class Maker(Protocol):
+    """Whatever makes cases: diffusion, or nothing but chance."""
+
+    def __call__(self, request: Request, progress: Progress = SILENT) -> Making:
+        """One case.
+
+        Args:
+            request: What is wanted; the same request gives the same case.
+            progress: Hears of every step; may cancel between two.
+        """
+
+
+@dataclass(frozen=True)
+class DiffusionMaker:
+    """A diffusion model of cases.
+
+    Args:
+        network: Its networks.
+        generation: How they are asked.
+        patch: The largest box.
+        exact: Whether in single precision.
+    """
+
+    network: CaseGenerator
+    generation: Generation
+    patch: Triple
+    exact: bool = False
+
+    def __call__(self, request: Request, progress: Progress = SILENT) -> Making:
+        """See `Maker`."""
+        generator = torch.Generator().manual_seed(request.seed)
+        device = next(self.network.parameters()).device
+        given = request.labels
+        box = self._box(generator) if given is None else _triple(given.shape)
+        place = placed(box, self.patch)
+        inside = torch.zeros((1, 1, *self.patch), device=device)
+        inside[(..., *place)] = 1
+        single = torch.autocast(device.type, enabled=False)
+        with torch.inference_mode(), single if self.exact else reduced_precision(device):
+            if self.network.labels is None:
+                return self._together(inside, place, generator, progress)
+            masks = (
+                self._labels(inside, generator, Part(progress, 0, 2, "labels"))
+                if given is None
+                else self._given(given, place).to(device)
+            )
+            image = self._image(masks, inside, generator, Part(progress, 1, 2, "image"))
+        labels = masks.argmax(dim=1)[0]
+        steps = self.generation.sampler(_nothing).evaluations(self.generation.steps)
+        return Making(image[(0, slice(None), *place)], labels[place], steps * self._questions)
+
+    @property
+    def _questions(self) -> int:
+        """Evaluations of the network a step: guidance asks twice."""
+        return 1 if self.generation.guidance == 1 else 2
+
+    def _box(self, generator: torch.Generator) -> Triple:
+        drawn = self.network.box(self.patch, generator)
+        x, y, z = (1 if most == 1 else side for side, most in zip(drawn, self.patch, strict=True))
+        return x, y, z
+
+    def _labels(self, inside: Tensor, generator: torch.Generator, progress: Progress) -> Tensor:
+        """A new label map as masks (1, K, X, Y, Z) of 0 and 1."""
+        network = self.network.labels
+        assert network is not None, "asked only where labels come first"
+        coarse, steps = (
+            functional.avg_pool3d(inside, self.network.plan.coarse),
+            self.generation.label_steps,
+        )
+        denoiser = Preconditioned(network, self.generation.noise)
+        clean = self._sampled(
+            denoiser,
+            coarse,
+            coarse,
+            network.made,
+            self.generation.label_steps,
+            generator,
+            progress,
+        )
+        fine = functional.interpolate(clean, self.patch, mode="trilinear")
+        return _masks(fine, inside)
+
+    def _given(self, labels: Tensor, place: tuple[slice, slice, slice]) -> Tensor:
+        whole = torch.zeros((1, *self.patch), dtype=torch.int64)
+        whole[(0, *place)] = labels.long()
+        masks = functional.one_hot(whole, self.network.classes).movedim(-1, 1).float()
+        inside = torch.zeros((1, 1, *self.patch))
+        inside[(..., *place)] = 1
+        return masks * inside
+
+    def _image(
+        self, masks: Tensor, inside: Tensor, generator: torch.Generator, progress: Progress
+    ) -> Tensor:
+        """The image (1, C, X, Y, Z) that goes with a label map."""
+        network = self.network.image
+        learned = Preconditioned(network, self.generation.noise)
+        denoiser = Guided(learned, self.generation.guidance, _without_labels)
+        known = torch.cat([masks, inside], dim=1)
+        steps = self.generation.steps
+        return self._sampled(denoiser, known, inside, network.made, steps, generator, progress)
+
+    def _together(
+        self,
+        inside: Tensor,
+        place: tuple[slice, slice, slice],
+        generator: torch.Generator,
+        progress: Progress,
+    ) -> Making:
+        """Image and labels as channels of one picture."""
+        network, steps = self.network.image, self.generation.steps
+        denoiser = Preconditioned(network, self.generation.noise)
+        both = self._sampled(denoiser, inside, inside, network.made, steps, generator, progress)
+        image, masks = both[:, : self.network.channels], both[:, self.network.channels :]
+        labels = _masks(masks, inside).argmax(dim=1)[0]
+        evaluations = self.generation.sampler(_nothing).evaluations(steps)
+        return Making(image[(0, slice(None), *place)], labels[place], evaluations)
+
+    def _sampled(
+        self,
+        denoiser: Denoiser,
+        known: Tensor,
+        inside: Tensor,
+        made: int,
+        steps: int,
+        generator: torch.Generator,
+        progress: Progress,
+    ) -> Tensor:
+        schedule = self.generation.noise
+        noise = torch.randn((1, made, *inside.shape[2:]), generator=generator).to(inside)
+        largest = schedule.sigma(torch.tensor(schedule.latest))
+        sampler = self.generation.sampler(_Within(denoiser, inside), generator)
+        return sampler.sample(largest * noise * inside, known, steps, progress=progress)
+
+
+@dataclass(frozen=True)
+class _Within:
+    """A denoiser of what lies in a box; beyond it there is nothing."""
+
+    denoiser: Denoiser
+    inside: Tensor
+
+    def __call__(self, noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
+        return self.denoiser(noisy * self.inside, t, condition) * self.inside
+
+
+def placed(box: Sequence[int], patch: Sequence[int]) -> tuple[slice, slice, slice]:
+    """Where a volume lies in its patch, as in training: in the middle."""
+    starts = [side // 2 - n // 2 for n, side in zip(box, patch, strict=True)]
+    x, y, z = (slice(start, start + n) for start, n in zip(starts, box, strict=True))
+    return x, y, z
+
+
+def _masks(likely: Tensor, inside: Tensor) -> Tensor:
+    """The likeliest class of each voxel as masks of 0 and 1; beyond the box there is none."""
+    chosen = functional.one_hot(likely.argmax(dim=1), likely.shape[1])
+    return chosen.movedim(-1, 1).float() * inside
+
+
+def _without_labels(known: Tensor) -> Tensor:
+    """The condition with nothing but the box."""
+    box = torch.zeros_like(known)
+    box[:, -1] = known[:, -1]
+    return box
+
+
+def _nothing(noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
+    return noisy
+
+
+def _triple(shape: Sequence[int]) -> Triple:
+    x, y, z = shape
+    return x, y, z

@@ -1,0 +1,105 @@
+"""Where a synthetic case comes from: enough to make it again, and no word about patients."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+from verisim import __version__
+from verisim.card import ModelCard
+from verisim.volume import LabelMap, Volume
+
+MARK = "SYNTHETIC"
+"""What every name, header and description of a synthetic case begins with."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a synthetic case was made by; the same words make the same voxels again.
+
+    Args:
+        generator: Name and version of the model.
+        sha256: Of its weights; empty where nothing was learned.
+        seed: Of the set.
+        number: Of the case in its set, from 0.
+        solver: The sampler; empty where nothing is sampled.
+        steps: From noise to the image.
+        guidance: How strongly the image follows the label map.
+        precision: "auto" or "single"; the same voxels on every machine need single.
+        labels: "made" by the generator, or "given".
+        labels_sha256: Of the voxels of a given label map.
+        trained_on: Name of the data set that the generator learned from.
+        training_cases: How many of its cases.
+        training_sha256: Fingerprint of what it learned from, which names nobody.
+        version: Of verisim.
+        synthetic: Always true.
+    """
+
+    generator: str
+    sha256: str
+    seed: int
+    number: int
+    solver: str
+    steps: int
+    guidance: float
+    precision: str
+    labels: str
+    labels_sha256: str
+    trained_on: str
+    training_cases: int
+    training_sha256: str
+    version: str = __version__
+    synthetic: bool = True
+
+    @property
+    def name(self) -> str:
+        """Of the case's files."""
+        return f"{MARK.lower()}_{self.generator.replace(' ', '-')}_s{self.seed}_{self.number:05}"
+
+    @property
+    def description(self) -> str:
+        """In few words, for a header."""
+        return f"{MARK} {self.generator} seed {self.seed} number {self.number}"
+
+    def to_json(self) -> str:
+        """All of it."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+
+def provenance_of(
+    card: ModelCard, number: int, precision: str, given: LabelMap | None
+) -> Provenance:
+    """What a case is made by.
+
+    Args:
+        card: The generator, with the wish of how it samples.
+        number: Of the case.
+        precision: How exactly it computes.
+        given: The label map that the image is made for; None: one is made.
+    """
+    generation, training = card.generation, card.training
+    return Provenance(
+        generator=card.title,
+        sha256=card.sha256,
+        seed=generation.seed if generation else 0,
+        number=number,
+        solver=generation.solver if generation else "",
+        steps=generation.steps if generation else 0,
+        guidance=generation.guidance if generation else 0.0,
+        precision=precision,
+        labels="made" if given is None else "given",
+        labels_sha256="" if given is None else sha256_of_voxels(given),
+        trained_on=training.data if training else "",
+        training_cases=training.cases if training else 0,
+        training_sha256=training.fingerprint if training else "",
+    )
+
+
+def sha256_of_voxels(volume: Volume) -> str:
+    """Checksum of the voxels and of where they lie, whatever file they are in."""
+    array = volume.array
+    digest = hashlib.sha256(str((array.shape, array.dtype.str)).encode())
+    digest.update(volume.affine.round(6).tobytes())
+    digest.update(array.tobytes())
+    return digest.hexdigest()

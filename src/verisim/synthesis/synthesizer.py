@@ -1,0 +1,182 @@
+"""From a model's card to synthetic cases, each with where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import nibabel
+import numpy as np
+import torch
+
+from verisim.card import ModelCard
+from verisim.errors import BadCard, BadInput
+from verisim.networks.case_diffusion import CaseGenerator
+from verisim.precision import laid_out
+from verisim.progress import SILENT, Part, Progress
+from verisim.synthesis.making import DiffusionMaker, Maker, Making, Request
+from verisim.synthesis.provenance import Provenance, provenance_of
+from verisim.volume import Array, LabelMap, Volume
+
+MEAN, DEVIATION = 500.0, 150.0
+"""Of the intensities of a synthetic image, in arbitrary units, as those of MRI are."""
+
+MOST_CASES = 100_000
+"""Of one set: the numbers of two sets never give the same noise."""
+
+
+@dataclass(frozen=True)
+class SyntheticCase:
+    """A case of nobody.
+
+    Args:
+        volume: The image, 16-bit integers in arbitrary units.
+        label_map: On the same voxels.
+        provenance: Where it comes from.
+        evaluations: Of the network that made the image.
+    """
+
+    volume: Volume
+    label_map: LabelMap
+    provenance: Provenance
+    evaluations: int
+
+
+@dataclass(frozen=True)
+class Synthesizer:
+    """Makes cases by one model; case number k is the same whoever makes it, and beside which.
+
+    Args:
+        card: The model.
+        device: Where to compute.
+        precision: "auto": bfloat16 where the processor multiplies it in hardware; "single": the
+            same voxels on every machine.
+
+    Raises:
+        BadCard: The model makes no cases.
+        NotFound: Its weights are not there.
+    """
+
+    card: ModelCard
+    device: str = "cpu"
+    precision: Literal["auto", "single"] = "auto"
+    maker: Maker = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "maker", maker_of(self.card, self.device, self.precision))
+
+    def __call__(
+        self,
+        numbers: Sequence[int],
+        label_maps: Sequence[LabelMap] = (),
+        progress: Progress = SILENT,
+    ) -> Iterator[SyntheticCase]:
+        """The cases with some numbers.
+
+        Args:
+            numbers: Which cases of the endless set that a seed means, from 0.
+            label_maps: What the images shall show, one after the other, again and again; without
+                any the model makes its own.
+            progress: Hears of every step; may cancel between two.
+
+        Raises:
+            BadInput: A number is negative, or a label map is larger than what the model makes.
+            Diverged: A step gave numbers that are none.
+        """
+        for number in numbers:
+            if not 0 <= number < MOST_CASES:
+                raise BadInput(
+                    f"A set has no case number {number}.", f"Ask for 0 to {MOST_CASES - 1}."
+                )
+        given = [self._checked(one) for one in label_maps]
+        for k, number in enumerate(numbers):
+            part = Part(progress, k, len(numbers), "case")
+            yield self._case(number, given[number % len(given)] if given else None, part)
+
+    def _case(self, number: int, given: LabelMap | None, progress: Progress) -> SyntheticCase:
+        seed = self.card.generation.seed if self.card.generation else 0
+        grid = None if given is None else self._on_grid(given)
+        labels = None if grid is None else torch.from_numpy(grid.array.astype(np.int64))
+        made = self.maker(Request(seed * MOST_CASES + number, labels), progress)
+        about = provenance_of(self.card, number, self.precision, given)
+        volume = Volume(_intensities(made), self._affine if grid is None else grid.affine)
+        label_map = self._label_map(made)
+        if given is not None:  # the answer lies on the voxels of the question
+            volume, label_map = volume.resampled_like(given), given
+        return SyntheticCase(volume, label_map, about, made.evaluations)
+
+    def _label_map(self, made: Making) -> LabelMap:
+        array = made.labels.cpu().numpy()
+        kind = np.min_scalar_type(len(self.card.labels))
+        return LabelMap(array.astype(kind), self._affine, self.card.labels)
+
+    @property
+    def _affine(self) -> Array:
+        """A grid of the model's spacing and axes, whose first voxel is the origin."""
+        axes = nibabel.orientations.axcodes2ornt(self.card.preprocessing.orientation or "RAS")
+        turn = nibabel.orientations.inv_ornt_aff(axes, (1, 1, 1))
+        affine: Array = np.diag([1.0, 1, 1, 1])
+        spacing = self.card.preprocessing.spacing_mm
+        affine[:3, :3] = np.linalg.inv(turn[:3, :3]) * spacing
+        return affine
+
+    def _on_grid(self, label_map: LabelMap) -> LabelMap:
+        """A given label map with the axes and the spacing of the model, and its values."""
+        axes = self.card.preprocessing.orientation or label_map.orientation
+        turned = label_map.reoriented(axes).resampled(self.card.preprocessing.spacing_mm)
+        array = np.zeros(turned.spatial_shape, np.int16)
+        for name, value in self.card.labels.items():
+            array[turned.binary(name)] = value
+        return LabelMap(array, turned.affine, self.card.labels)
+
+    def _checked(self, label_map: LabelMap) -> LabelMap:
+        """Refuse what the model cannot make an image for."""
+        if isinstance(self.maker, DiffusionMaker) and self.maker.network.labels is None:
+            raise BadInput(
+                f"{self.card.title} makes image and labels together, so none can be given.",
+                "Take a model that was trained without --joint.",
+            )
+        absent = self.card.labels.keys() - label_map.labels.keys()
+        if absent:
+            raise BadInput(
+                f"The label map has no label {', '.join(sorted(absent))}, which "
+                f"{self.card.title} shows; it has: {', '.join(label_map.labels)}.",
+                "Name its labels as the model does.",
+            )
+        shape, most = self._on_grid(label_map).spatial_shape, self.card.patch_size
+        if any(n > side for n, side in zip(shape, most, strict=True)):
+            raise BadInput(
+                f"The label map has {_sides(shape)} voxels of the model's size, "
+                f"{self.card.title} makes {_sides(most)} at most.",
+                "Crop it to the part that the model shows.",
+            )
+        return label_map
+
+
+def maker_of(card: ModelCard, device: str, precision: str) -> Maker:
+    """What makes the cases of a card.
+
+    Raises:
+        BadCard: The model makes none.
+        NotFound: Its weights are not there.
+    """
+    if card.generation is None:
+        raise BadCard(
+            f"{card.title} segments and makes no cases.",
+            "Choose a model of the kind synthesis; `verisim models` lists them.",
+        )
+    network = laid_out(card.load().to(device), device)
+    assert isinstance(network, CaseGenerator), "the card was checked"
+    return DiffusionMaker(network, card.generation, card.patch_size, precision == "single")
+
+
+def _intensities(made: Making) -> Array:
+    """Whole numbers (X, Y, Z), or (C, X, Y, Z) of several channels."""
+    image = (MEAN + DEVIATION * made.image.float()).round().clamp(0, 32767)
+    array: Array = image.cpu().numpy().astype(np.int16)
+    return array[0] if len(array) == 1 else array
+
+
+def _sides(shape: Sequence[int]) -> str:
+    return "×".join(str(side) for side in shape)
