@@ -110,10 +110,8 @@ class DiffusionMaker:
         """A new label map as masks (1, K, X, Y, Z) of 0 and 1."""
         network = self.network.labels
         assert network is not None, "asked only where labels come first"
-        coarse, steps = (
-            functional.avg_pool3d(inside, self.network.plan.coarse),
-            self.generation.label_steps,
-        )
+        coarse = functional.avg_pool3d(inside, self.network.plan.coarse)
+        steps = self.generation.label_steps
         denoiser = Preconditioned(network, self.generation.noise)
         clean = self._sampled(
             denoiser,
