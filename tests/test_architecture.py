@@ -11,7 +11,7 @@ SOURCE = ROOT / "src"
 
 ROOMS = {
     1: "errors progress volume fractions free_memory expectation",
-    2: "keys files metrics overlay degraded",
+    2: "keys files metrics overlay montage degraded",
     3: "normalization resampling preprocessing precision patches maps map_files "
     "postprocessing networks diffusion",
     4: "training_record card installed description layouts subjects dataset fingerprint planning "

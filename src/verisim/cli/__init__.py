@@ -21,6 +21,7 @@ from verisim.cli import (
     plan,
     segment,
     serve,
+    synthesize,
     train,
     train_generator,
 )
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.command()(segment.segment)
 app.command()(plan.plan)
 app.command()(train.train)
+app.command()(synthesize.synthesize)
 app.command()(train_generator.train_generator)
 app.command()(evaluate.evaluate)
 app.command()(ensemble.ensemble)

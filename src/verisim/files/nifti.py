@@ -54,8 +54,13 @@ def read(path: Path) -> Volume:
         return Volume(_voxels(path, image), image.affine)
 
 
-def write(path: Path, volume: Volume) -> None:
+def write(path: Path, volume: Volume, description: str = "") -> None:
     """Write a volume or label map with both header forms of the affine equal.
+
+    Args:
+        path: Ends in .nii or .nii.gz.
+        volume: What to write.
+        description: For the header, which holds 79 letters of it.
 
     Raises:
         UnsupportedVolume: More than one channel.
@@ -67,6 +72,7 @@ def write(path: Path, volume: Volume) -> None:
     image.set_sform(volume.affine, code=1)
     image.set_qform(volume.affine, code=1)
     image.header.set_xyzt_units("mm")
+    image.header["descrip"] = description[:79].encode("ascii", "replace")
     if scaled:
         image.header.set_slope_inter(1 / ONE, 0)
     with replacing(path) as temporary:

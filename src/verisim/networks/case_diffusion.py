@@ -79,6 +79,8 @@ class CaseDiffusion:
 class CaseDenoiser(nn.Module):
     """What is noisy, its time and what is known to what the network predicts.
 
+    It also sees where each voxel lies: of one organ there is one, at about the same place.
+
     Args:
         plan: Its shape.
         made: Channels that it cleans.
@@ -89,7 +91,7 @@ class CaseDenoiser(nn.Module):
         super().__init__()
         self.made, self.known = made, known
         self.time = Time(TIME_CHANNELS)
-        self.encoder = Encoder(plan, made + known, time=True)
+        self.encoder = Encoder(plan, made + known + 3, time=True)
         self.decoder = Decoder(plan)
         self.head = Head(nn.Conv3d(plan.features[0], made, kernel_size=1))
 
@@ -105,7 +107,7 @@ class CaseDenoiser(nn.Module):
             (B, made, X, Y, Z).
         """
         told = self.time(t)
-        features = torch.cat([noisy, condition], dim=1)
+        features = torch.cat([noisy, condition, _places(noisy)], dim=1)
         skips: list[Tensor] = []
         for stage in self.encoder.stages:
             features = stage(features, told)
@@ -153,3 +155,10 @@ class CaseGenerator(nn.Module):
             max(1, min(int(side.round()), most)) for side, most in zip(sides, patch, strict=True)
         )
         return x, y, z
+
+
+def _places(like: Tensor) -> Tensor:
+    """Coordinates of the voxels, -1 to 1 along each axis, (B, 3, X, Y, Z)."""
+    axes = [torch.linspace(-1, 1, side, device=like.device) for side in like.shape[2:]]
+    places = torch.stack(torch.meshgrid(*axes, indexing="ij"))
+    return places.to(like.dtype).expand(len(like), *places.shape)

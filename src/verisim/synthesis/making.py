@@ -118,7 +118,7 @@ class DiffusionMaker:
             coarse,
             coarse,
             network.made,
-            self.generation.label_steps,
+            steps,
             generator,
             progress,
         )

@@ -14,8 +14,12 @@ from verisim.networks.case_diffusion import CaseDenoiser, CaseGenerator
 from verisim.precision import reduced_precision
 from verisim.training.batches import Batch
 
-MEAN_LOG_NOISE, DEVIATION_LOG_NOISE = -0.4, 1.0
-"""Of ln σ in training (Karras 2024, table 6)."""
+OF_IMAGES, OF_LABELS, OF_BOTH = 0.0, 1.0, 0.5
+"""Mean of ln σ in training. Where a large part lies is decided while there is much noise: what
+shines through is averaged over all its voxels, of which a volume has more than a picture."""
+
+SPREAD = 1.2
+"""Standard deviation of ln σ (Karras 2022, table 1)."""
 
 DROPPED = 0.1
 """Share of the cases whose image is learned without its label map (Ho and Salimans 2022)."""
@@ -43,12 +47,12 @@ class Generating:
         masks = one_hot(batch.label.to(device), network.classes)
         if network.labels is None:
             both = torch.cat([image, 2 * masks - 1], dim=1)
-            return self._error(network.image, both, inside, inside, generator)
+            return self._error(network.image, both, inside, inside, OF_BOTH, generator)
         coarse, within = coarser(2 * masks - 1, network), coarser(inside, network)
         kept = (torch.rand(len(image), generator=generator) >= DROPPED).to(image)
         known = torch.cat([masks * inside * kept[:, None, None, None, None], inside], dim=1)
-        of_labels = self._error(network.labels, coarse, within, within, generator)
-        return of_labels + self._error(network.image, image, known, inside, generator)
+        of_labels = self._error(network.labels, coarse, within, within, OF_LABELS, generator)
+        return of_labels + self._error(network.image, image, known, inside, OF_IMAGES, generator)
 
     def _error(
         self,
@@ -56,10 +60,11 @@ class Generating:
         clean: Tensor,
         known: Tensor,
         inside: Tensor,
+        mean: float,
         generator: torch.Generator,
     ) -> Tensor:
         """λ(σ) |D(x + σ ε; σ) - x|², averaged over what is inside (Karras 2022, eq. 2 and 8)."""
-        logs = MEAN_LOG_NOISE + DEVIATION_LOG_NOISE * torch.randn(len(clean), generator=generator)
+        logs = mean + SPREAD * torch.randn(len(clean), generator=generator)
         sigma = logs.exp().to(clean)
         noise = torch.randn(clean.shape, generator=generator).to(clean)
         schedule = self.generation.noise
