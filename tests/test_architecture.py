@@ -18,7 +18,8 @@ ROOMS = {
     "devices download training exchange memory",
     5: "fusion sampling_wish consensus sight segmentation diffusion_segmenter ensembles rescue "
     "rescued_segmenter joining answer mirroring diagnosis evaluation questions cases "
-    "cross_validation expecting temperature synthesis jobs serving",
+    "cross_validation expecting temperature synthesis embedding fidelity jobs "
+    "serving",
     6: "cli",
 }
 FLOORS = {room: floor for floor, rooms in ROOMS.items() for room in rooms.split()}

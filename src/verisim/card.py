@@ -108,6 +108,10 @@ class ModelCard:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     def __post_init__(self) -> None:
+        self._check_words()
+        self._check_network()
+
+    def _check_words(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", self.name):
             raise BadCard(
                 f"{self.name!r} cannot name a model.",
@@ -125,6 +129,14 @@ class ModelCard:
                 "which is none of its labels.",
                 f"Choose from: {', '.join(self.labels)}.",
             )
+        if not 0 < self.temperature < inf:
+            raise BadCard(
+                f"The probabilities of {self.name} cannot have the temperature "
+                f"{self.temperature:g}.",
+                "Write a number above 0; 1 changes nothing.",
+            )
+
+    def _check_network(self) -> None:
         if isinstance(self.network, MedSegDiff) != (self.sampling is not None):
             raise BadCard(
                 f"The card of {self.name} must say how masks are sampled if its network is a "
@@ -137,12 +149,6 @@ class ModelCard:
                 f"The card of {self.name} must say kind = synthesis and how cases are generated "
                 "if its network makes cases, and only then.",
                 "Write a table [generation], or leave both out.",
-            )
-        if not 0 < self.temperature < inf:
-            raise BadCard(
-                f"The probabilities of {self.name} cannot have the temperature "
-                f"{self.temperature:g}.",
-                "Write a number above 0; 1 changes nothing.",
             )
         if any(size % d for size, d in zip(self.patch_size, self.network.divisor, strict=True)):
             raise BadCard(

@@ -146,6 +146,11 @@ def segmenter_of(
             return stage(one)
         return stage(one, stage(_first_stage(one, named(one.previous))))
 
+    if card.kind != "segmentation":
+        raise BadCard(
+            f"{card.title} makes new cases and segments none.",
+            "Choose a model that segments; `verisim models` lists them.",
+        )
     if not card.ensemble:
         return single(card)
     members = tuple(single(named(name)) for name in card.ensemble)

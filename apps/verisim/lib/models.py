@@ -108,7 +108,10 @@ class Models:
                 continue  # deleted a moment ago
             known = before.get(path)
             read[path] = known if known and known.stamp == stamp else _read(path, stamp)
-            current[name] = read[path].card
+            found = read[path].card
+            if isinstance(found, ModelCard) and found.kind != "segmentation":
+                continue  # it answers no question about a volume
+            current[name] = found
         self._cards = read
         return current
 

@@ -16,6 +16,7 @@ from verisim.cli import (
     ensemble,
     evaluate,
     exchange,
+    fidelity,
     key,
     models,
     plan,
@@ -44,6 +45,7 @@ app.command()(segment.segment)
 app.command()(plan.plan)
 app.command()(train.train)
 app.command()(synthesize.synthesize)
+app.command()(fidelity.fidelity)
 app.command()(train_generator.train_generator)
 app.command()(evaluate.evaluate)
 app.command()(ensemble.ensemble)

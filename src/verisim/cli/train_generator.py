@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from verisim.cli.options import USER_MODELS, AsJson, Device, Models, SubjectPattern, SubjectTable
 from verisim.cli.terminal import COUNT, Terminal
 from verisim.errors import BadInput
+
+if TYPE_CHECKING:
+    from verisim.cli.order import Wish
+    from verisim.dataset import Dataset
+    from verisim.training.budget import Candidate
 
 ITERATIONS = 8000
 """Optimizer steps when nothing is said about time."""
@@ -75,9 +80,6 @@ def train_generator(
     from verisim.cli.order import Wish
     from verisim.dataset import open_dataset
     from verisim.devices import choose
-    from verisim.fingerprint import fingerprint_of
-    from verisim.installed import SHIPPED_MODELS, find_cards
-    from verisim.planning import make_plan
     from verisim.training.generator_fit import GeneratorFit, check_enough
     from verisim.training.kinds import generator_of
     from verisim.training.schedule import Schedule
@@ -88,13 +90,9 @@ def train_generator(
     with terminal.warnings_as_notes():
         opened = open_dataset(dataset, subject_pattern, subject_table)
         check_enough(opened.split(train_split), train_split)
-        with terminal.progress("look", COUNT) as progress:
-            plan = make_plan(fingerprint_of(opened, train_split, progress))
-    present = find_cards(SHIPPED_MODELS, models).get(name)
-    version = present.version + 1 if present else 1
+    light = (chosen == "cpu") if light is None else light
     wish = Wish(name, description, "auto", configuration, "", light, mirror, batch_size)
-    wanted = (chosen == "cpu") if light is None else light
-    candidate = wish.candidates(plan, version)[wanted]
+    candidate = _planned(terminal, wish, opened, train_split, models)
     steps = iterations or ITERATIONS
     schedule = Schedule(
         iterations=steps,
@@ -104,7 +102,7 @@ def train_generator(
         seed=seed,
         decay="cosine",
     )
-    card = generator_of(candidate.card, joint)
+    card = generator_of(candidate.card, description, joint)
     folder = run or Path("runs") / card.weights_path.stem
     fit = GeneratorFit(card, opened, schedule, train_split, val_split, chosen, minutes)
     terminal.note(f"Checkpoint and curves are in {folder}; the same command continues the run.")
@@ -113,3 +111,18 @@ def train_generator(
     figures = ", ".join(f"{key} {value:g}" for key, value in trained.figures.items())
     lines = (f"{trained.title}: {figures}", f"weights: {trained.weights_path}")
     terminal.answer({"model": trained, "run": folder}, *lines)
+
+
+def _planned(
+    terminal: Terminal, wish: Wish, dataset: Dataset, split: str, models: Path
+) -> Candidate:
+    """The network that a plan of these cases names, as the model's next version."""
+    from verisim.fingerprint import fingerprint_of
+    from verisim.installed import SHIPPED_MODELS, find_cards
+    from verisim.planning import make_plan
+
+    with terminal.warnings_as_notes(), terminal.progress("look", COUNT) as progress:
+        plan = make_plan(fingerprint_of(dataset, split, progress))
+    present = find_cards(SHIPPED_MODELS, models).get(wish.name)
+    version = present.version + 1 if present else 1
+    return wish.candidates(plan, version)[bool(wish.light)]

@@ -31,13 +31,14 @@ def _joined(card: ModelCard) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def generator_of(card: ModelCard, joint: bool = False) -> ModelCard:
+def generator_of(card: ModelCard, description: str = "", joint: bool = False) -> ModelCard:
     """An untrained model that makes cases such as a planned U-Net would segment."""
     assert isinstance(card.network, UNet), "planned for segmentation"
     return replace(
         card,
         kind="synthesis",
-        description=f"New cases of {_joined(card)}, with their labels, by diffusion.",
+        description=description
+        or f"New cases of {_joined(card)}, with their labels, by diffusion.",
         network=CaseDiffusion.like(card.network, joint),
         generation=Generation(),
     )

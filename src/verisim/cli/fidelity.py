@@ -1,0 +1,95 @@
+"""`verisim fidelity`: how like real cases synthetic ones are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from verisim.cli.options import DEFAULT_MODEL, USER_MODELS, AsJson, Models, SubjectPattern
+from verisim.cli.terminal import COUNT, Terminal
+
+if TYPE_CHECKING:
+    from verisim.fidelity import Distances, Fidelity, ShapeRange
+
+
+def fidelity(
+    synthetic: Annotated[Path, typer.Argument(help="Folder that `verisim synthesize` wrote.")],
+    real: Annotated[
+        Path, typer.Argument(help="Data set that the generator learned from, with held-out cases.")
+    ],
+    embedding: Annotated[
+        str, typer.Option(help="A U-Net trained on such cases, whose features are compared.")
+    ] = DEFAULT_MODEL,
+    train_split: Annotated[str, typer.Option(help="What the generator learned from.")] = "train",
+    held_out_split: Annotated[str, typer.Option(help="What it did not.")] = "val",
+    subject_pattern: SubjectPattern = "",
+    models: Models = USER_MODELS,
+    as_json: AsJson = False,
+) -> None:
+    """Compare synthetic cases with the real ones, beside held-out real ones as the floor.
+
+    Fréchet and kernel distances of a network's features to the training cases, precision, recall,
+    density and coverage, and the shapes of the label maps. None of it sees copies.
+    """
+    from verisim.dataset import open_dataset
+    from verisim.embedding import Embedding
+    from verisim.evaluation import under_model_names
+    from verisim.fidelity import fidelity as compare
+    from verisim.fidelity import pairs_of, shapes
+    from verisim.installed import SHIPPED_MODELS, find_card
+
+    terminal = Terminal(as_json)
+    card = find_card(embedding, SHIPPED_MODELS, models)
+    with terminal.warnings_as_notes():
+        theirs = open_dataset(real, subject_pattern)
+        ours = open_dataset(synthetic)
+    with terminal.progress("read", COUNT) as progress:
+        training, held_out, made = (
+            pairs_of(opened.split(split), under_model_names(card, opened), progress)
+            for opened, split in ((theirs, train_split), (theirs, held_out_split), (ours, "all"))
+        )
+    with terminal.progress("compare", COUNT) as progress:
+        found = [
+            compare(Embedding(card, random), training, held_out, made, progress)
+            for random in (False, True)
+        ]
+    forms = shapes([*training, *held_out], made)
+    facts = {"features": found, "shapes": forms, "cases": len(made)}
+    terminal.answer(facts, *(_table(one) for one in found), _shapes(forms))
+
+
+def _table(found: Fidelity) -> Table:
+    table = Table(
+        *("", "Fréchet distance", "kernel distance", "precision", "recall", "density", "coverage"),
+        title=f"Features of {found.embedding}, to the training cases",
+        caption=f"Sets of {found.size}; 95 % of the draws · Fréchet {found.ratio:.2f} × its floor",
+    )
+    table.add_row("synthetic", *_cells(found.synthetic))
+    table.add_row("real, held out", *_cells(found.held_out))
+    return table
+
+
+def _cells(found: Distances) -> list[str]:
+    low, high = found.frechet_range
+    least, most = found.kernel_range
+    shares = found.coverage
+    return [
+        f"{found.frechet:.2f} ({low:.2f}–{high:.2f})",
+        f"{found.kernel:.3f} ({least:.3f}–{most:.3f})",
+        *(
+            f"{share:.2f}"
+            for share in (shares.precision, shares.recall, shares.density, shares.coverage)
+        ),
+    ]
+
+
+def _shapes(found: Mapping[str, ShapeRange]) -> Table:
+    table = Table("label maps", "real", "synthetic", "within the real range")
+    for name, one in found.items():
+        real = f"{one.real:.3f} ({one.low:.3f}–{one.high:.3f})"
+        table.add_row(name, real, f"{one.synthetic:.3f}", f"{one.within:.0%}")
+    return table
