@@ -66,6 +66,7 @@ class ModelCard:
         keep_largest_foreground: Whether, before, only the largest component of all labels is.
         ensemble: Names of models that answer together in place of this card's network; then
             there are no weights.
+        shares: How much each of them counts, adding up to 1; empty: all alike.
         previous: Name of the model of low resolution whose label map this one is given as
             further channels, one a label; empty unless it is the second stage of a cascade.
         sha256: Of the weights' file; empty while untrained.
@@ -97,6 +98,7 @@ class ModelCard:
     keep_largest: tuple[str, ...] = ()
     keep_largest_foreground: bool = False
     ensemble: tuple[str, ...] = ()
+    shares: tuple[float, ...] = ()
     previous: str = ""
     sha256: str = ""
     training: TrainingRecord | None = None
@@ -128,6 +130,16 @@ class ModelCard:
                 f"{self.name} keeps the largest part of {', '.join(sorted(absent))}, "
                 "which is none of its labels.",
                 f"Choose from: {', '.join(self.labels)}.",
+            )
+        if self.shares and (
+            len(self.shares) != len(self.ensemble)
+            or min(self.shares) < 0
+            or abs(sum(self.shares) - 1) > 1e-3
+        ):
+            raise BadCard(
+                f"The shares {self.shares} of {self.name} are not those of its "
+                f"{len(self.ensemble)} models.",
+                "Give each model a share, adding up to 1, or leave them out.",
             )
         if not 0 < self.temperature < inf:
             raise BadCard(

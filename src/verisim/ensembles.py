@@ -40,7 +40,7 @@ Member = NetworkSegmenter | DiffusionSegmenter
 
 @dataclass(frozen=True)
 class EnsembleSegmenter:
-    """Models of different networks whose probabilities are averaged (Isensee 2021).
+    """Models of different networks whose probabilities are averaged, each with its share.
 
     Args:
         card: Names the models; its labels are theirs.
@@ -65,16 +65,20 @@ class EnsembleSegmenter:
             for k, member in enumerate(self.members):
                 part = Part(progress, k, len(self.members), "model")
                 seen = member.look(volume, part)
-                self._add(total, member, seen, part)
+                self._add(total, member, self._share(k), seen, part)
                 warnings += [w for w in seen.warnings if w not in warnings]
             clock.lap("network")
             return finished(
                 self.card, self._labelling(total, turned), volume, clock, tuple(warnings)
             )
 
-    def _add(self, total: Array, member: Member, seen: Seen, progress: Progress) -> None:
+    def _share(self, number: int) -> float:
+        return self.card.shares[number] if self.card.shares else 1 / len(self.members)
+
+    def _add(
+        self, total: Array, member: Member, share: float, seen: Seen, progress: Progress
+    ) -> None:
         """Add one model's share; where it does not look, it says background."""
-        share = 1 / len(self.members)
         total[0] += np.float16(share)
         inside = total[(slice(None), *seen.box)]
         inside[0] -= np.float16(share)

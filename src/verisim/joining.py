@@ -46,7 +46,7 @@ def join(
         sha256="",
     )
     if not _alike(cards):
-        named = replace(card, ensemble=tuple(one.name for one in cards), members=1)
+        named = replace(card, ensemble=tuple(one.name for one in cards), members=1, shares=())
         return write_model(named, {}, folder)
     members = [member for one in cards for member in _members(one)]
     weights = weights_of(Average(members))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from verisim.card import ModelCard
 from verisim.dataset import Dataset
 from verisim.ensembles import Member
 from verisim.errors import BadDataset
@@ -65,19 +66,12 @@ def tempered(
     Raises:
         BadDataset: The data set does not have all labels of the model.
     """
-    labels = under_model_names(segmenter.card, dataset)
-    absent = [name for name in segmenter.card.labels if name not in labels]
-    if absent:
-        raise BadDataset(
-            f"{dataset.name} has no label {', '.join(absent)}, so what is outside its labels may "
-            "be right.",
-            "Calibrate with a data set that has all labels of the model.",
-        )
+    labels = check_labels(segmenter.card, dataset)
     cases, sums = dataset.split(split), torch.zeros(len(TEMPERATURES) + 1, dtype=torch.double)
     voxels = 0
     for k, case in enumerate(cases):
         progress.advance(k, len(cases), case.name)
-        for logits, truth in _near_the_labels(segmenter, *case.pair(labels)):
+        for logits, truth in near_the_labels(segmenter, *case.pair(labels)):
             sums += torch.stack([_unlikely(logits, truth, t) for t in (*TEMPERATURES, 1.0)])
             voxels += len(truth)
     progress.advance(len(cases), len(cases), "done")
@@ -85,7 +79,24 @@ def tempered(
     return Tempered(tuple(losses), before)
 
 
-def _near_the_labels(
+def check_labels(card: ModelCard, dataset: Dataset) -> dict[str, int]:
+    """The labels of a data set under the names of a model, which must all be there.
+
+    Raises:
+        BadDataset: One is not.
+    """
+    labels = under_model_names(card, dataset)
+    absent = [name for name in card.labels if name not in labels]
+    if absent:
+        raise BadDataset(
+            f"{dataset.name} has no label {', '.join(absent)}, so what is outside its labels may "
+            "be right.",
+            "Calibrate with a data set that has all labels of the model.",
+        )
+    return dict(labels)
+
+
+def near_the_labels(
     segmenter: Member, volume: Volume, truth: LabelMap
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Logits (S, K, N) and classes (N,) of the voxels near the labels, some rows at a time."""

@@ -48,8 +48,8 @@ def evaluate(
         bool,
         typer.Option(
             help="Also find out how sure the model may be: write into the card the temperature of "
-            "its probabilities, from these cases, and the correction of the expected Dice, from "
-            "them and worse copies of them."
+            "its probabilities (of an ensemble the shares of its models), from these cases, and "
+            "the correction of the expected Dice, from them and worse copies of them."
         ),
     ] = False,
     subject_pattern: SubjectPattern = "",
@@ -101,7 +101,9 @@ def _calibrate(
     from verisim.expecting import expected_of, told
 
     card = replace(segmenter.card, expectations={})
-    if not card.ensemble:  # the models of an ensemble have temperatures of their own
+    if card.ensemble:  # its models have temperatures of their own
+        card = replace(card, shares=_shares(segmenter, dataset, split, terminal))
+    else:
         card = replace(card, temperature=_temperature(segmenter, dataset, split, terminal))
     with terminal.progress("calibrate", COUNT) as progress:
         found = expected_of(replace(segmenter, card=card), dataset, split, progress)
@@ -124,6 +126,21 @@ def _temperature(
         found = tempered(member, dataset, split, progress)
     terminal.note(f"{found.told}.")
     return found.temperature
+
+
+def _shares(
+    segmenter: RescuedSegmenter, dataset: Dataset, split: str, terminal: Terminal
+) -> tuple[float, ...]:
+    from verisim.ensembles import EnsembleSegmenter
+    from verisim.shares import fitted_shares
+
+    ensemble = segmenter.as_asked()
+    assert isinstance(ensemble, EnsembleSegmenter), "the card names several models"
+    with terminal.progress("shares", COUNT) as progress:
+        found = fitted_shares(ensemble, dataset, split, progress)
+    pairs = zip(segmenter.card.ensemble, found, strict=True)
+    terminal.note(f"Shares: {', '.join(f'{name} {share:.2f}' for name, share in pairs)}.")
+    return found
 
 
 def _of_cases(evaluation: Evaluation) -> list[str]:
