@@ -12,7 +12,8 @@ from scipy.spatial.transform import Rotation
 from torch import nn
 
 from verisim.card import ModelCard, write_model
-from verisim.diffusion import Sampling
+from verisim.diffusion import Generation, Sampling
+from verisim.networks.case_diffusion import CaseDiffusion, CaseGenerator
 from verisim.networks.medsegdiff import MedSegDiff
 from verisim.networks.unet import UNet
 from verisim.networks.weights import weights_of
@@ -123,6 +124,26 @@ def a_diffusion_model(a_card: ModelCard, tmp_path: Path) -> ModelCard:
         network = card.build()
         # an untrained network is undecided: louder, its samples have labels, and differ
         nn.init.normal_(network.get_submodule("denoiser.head").get_parameter("weight"), std=5)
+    return write_model(card, weights_of(network), tmp_path / "models")
+
+
+@pytest.fixture
+def a_generator(a_card: ModelCard, tmp_path: Path) -> ModelCard:
+    """A tiny model of cases with the tiny model's labels, with weights of a fixed seed."""
+    plan = CaseDiffusion(
+        (4, 8, 8), ((1, 1, 1), (2, 2, 2), (2, 2, 2)), ((3, 3, 3), (3, 3, 3), (3, 3, 3))
+    )
+    card = replace(
+        a_card,
+        name="tiny-generator",
+        kind="synthesis",
+        network=plan,
+        generation=Generation(steps=3, label_steps=2),
+    )
+    with seeded(0):
+        network = card.build()
+    assert isinstance(network, CaseGenerator)
+    network.remember([(12, 14, 10), (13, 15, 11), (12, 15, 12), (14, 14, 10)])
     return write_model(card, weights_of(network), tmp_path / "models")
 
 

@@ -42,11 +42,14 @@ def join(
         description=description or cards[0].description,
         training=_record([card.training for card in cards if card.training is not None]),
         figures={},
+        temperature=1.0,  # what was found for one does not hold for their mean
+        expectations={},
+        shares=(),
         seconds_per_volume=round(sum(card.seconds_per_volume for card in cards), 2),
         sha256="",
     )
     if not _alike(cards):
-        named = replace(card, ensemble=tuple(one.name for one in cards), members=1, shares=())
+        named = replace(card, ensemble=tuple(one.name for one in cards), members=1)
         return write_model(named, {}, folder)
     members = [member for one in cards for member in _members(one)]
     weights = weights_of(Average(members))

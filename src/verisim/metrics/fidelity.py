@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from monai.metrics.fid import get_fid_score
 from scipy.spatial.distance import cdist
 
 from verisim.errors import BadInput
@@ -46,8 +44,12 @@ def frechet_distance(one: Features, other: Features) -> float:
         BadInput: Fewer than two cases in one of them.
     """
     _check(one, other)
-    score = get_fid_score(torch.from_numpy(one), torch.from_numpy(other))
-    return max(0.0, float(score))
+    first, second = np.cov(one, rowvar=False), np.cov(other, rowvar=False)
+    # the trace of the root of a product, by its eigenvalues, which rounding may make negative;
+    # monai's function asks scipy for what its next version no longer gives
+    roots = np.sqrt(np.linalg.eigvals(first @ second).real.clip(min=0))
+    apart = one.mean(axis=0) - other.mean(axis=0)
+    return max(0.0, float(apart @ apart + np.trace(first + second) - 2 * roots.sum()))
 
 
 def kernel_distance(one: Features, other: Features) -> float:
