@@ -64,22 +64,23 @@ class Mirrors:
         return replace(own, maps=Maps(own.maps.probability, doubt))
 
 
-def ways(unet: ModelCard, diffusion: ModelCard) -> dict[str, Answering]:
+def ways(unet: ModelCard, diffusion: ModelCard, both: ModelCard) -> dict[str, Answering]:
     """All ways to answer, by name."""
     wish = SamplingWish(kept=True)
     one = segmenter_of(unet, maps=MAP_KINDS)
-    pair = replace(
-        unet, name="pair", ensemble=(unet.name, diffusion.name), sha256="", expectations={}
-    )
     folders = (unet.folder, diffusion.folder)
+    plain = (replace(one, temperature=1.0, expectations={}) for one in (unet, diffusion))
+    untempered, unsure = (segmenter_of(one, maps=MAP_KINDS, wish=wish) for one in plain)
     return {
         f"{unet.title}": one,
+        f"{unet.title}, temperature 1": untempered,
+        f"{diffusion.title}, temperature 1": unsure,
         f"{unet.title}, variance of 8 mirror images": Mirrors(one),
         f"{diffusion.title}, one sample": segmenter_of(
             diffusion, maps=MAP_KINDS, wish=replace(wish, samples=1)
         ),
         f"{diffusion.title}": segmenter_of(diffusion, maps=MAP_KINDS, wish=wish),
-        "both": segmenter_of(pair, maps=MAP_KINDS, folders=folders),
+        f"{both.title}": segmenter_of(both, maps=MAP_KINDS, folders=folders),
     }
 
 
@@ -89,7 +90,7 @@ def main() -> None:
     keep_to(arguments.threads)
     cards = [
         find_card(n, SHIPPED_MODELS, arguments.folder)
-        for n in (arguments.unet, arguments.diffusion)
+        for n in (arguments.unet, arguments.diffusion, arguments.both)
     ]
     answering = ways(*cards)
     console = Console(width=WIDTH)
@@ -120,8 +121,9 @@ def main() -> None:
 
 
 def _predicting(answering: dict[str, Answering]) -> Iterator[tuple[str, Answering]]:
-    """Mirror images are left out here: their probabilities are those of the U-Net."""
-    return ((n, a) for n, a in answering.items() if not isinstance(a, Mirrors))
+    """Whole models, corrected as their cards say."""
+    left_out = ("mirror images", "one sample", "temperature")
+    return ((n, a) for n, a in answering.items() if not any(word in n for word in left_out))
 
 
 def table(found: dict[str, list[Score]]) -> Table:
@@ -169,6 +171,7 @@ def _arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--unet", default="hippocampus-unet", help="[%(default)s]")
     add("--diffusion", default="hippocampus-medsegdiff", help="[%(default)s]")
+    add("--both", default="hippocampus", help="an ensemble of them [%(default)s]")
     add("--folder", type=Path, default=SHIPPED_MODELS, help="of your own models")
     add("--data", type=Path, default=DATA, help="labelled data set, its split val [%(default)s]")
     add("--cases", type=int, default=26, help="how many volumes [%(default)s]")
