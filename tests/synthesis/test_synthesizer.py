@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from tests.conftest import affine_of
 from verisim.card import ModelCard, write_model
@@ -148,3 +149,16 @@ def test_provenance_names_the_model_and_nobody(a_generator: ModelCard) -> None:
     assert (about.generator, about.sha256) == (a_generator.title, a_generator.sha256)
     assert (about.number, about.seed, about.synthetic) == (7, 0, True)
     assert about.name.startswith("synthetic_tiny-generator-v1_s0_00007")
+
+
+@pytest.mark.parametrize("step", [(2, 2, 2), (2, 2, 1)])
+def test_finer_masks_have_the_means_they_are_made_of(step: tuple[int, int, int]) -> None:
+    masks = torch.nn.functional.pad(torch.ones(1, 1, 6, 9, 5), (3, 4, 4, 3, 5, 5), value=-1.0)
+    coarse = torch.nn.functional.avg_pool3d(masks, step)
+    found = finer(coarse, step)
+    assert found.shape == masks.shape
+    again = torch.nn.functional.avg_pool3d(found, step)
+    torch.testing.assert_close(again, coarse, rtol=0, atol=0.05)
+    plain = torch.nn.functional.interpolate(coarse, scale_factor=step, mode="trilinear")
+    volumes = [int((one > 0).sum()) for one in (masks, found, plain)]
+    assert abs(volumes[1] - volumes[0]) < abs(volumes[2] - volumes[0])

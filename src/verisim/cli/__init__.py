@@ -11,6 +11,7 @@ import typer
 
 from verisim import __version__
 from verisim.cli import (
+    compare_samplers,
     data,
     doctor,
     ensemble,
@@ -45,6 +46,7 @@ app.command()(segment.segment)
 app.command()(plan.plan)
 app.command()(train.train)
 app.command()(synthesize.synthesize)
+app.command()(compare_samplers.compare_samplers)
 app.command()(fidelity.fidelity)
 app.command()(train_generator.train_generator)
 app.command()(evaluate.evaluate)
