@@ -12,6 +12,7 @@ from verisim.errors import BadCard, BadInput, Cancelled
 from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.networks.weights import weights_of
 from verisim.synthesis import Synthesizer, SyntheticCase
+from verisim.synthesis.making import finer
 from verisim.volume import LabelMap
 
 
