@@ -60,8 +60,8 @@ class ModelCard:
         mirrored_axes: Axes of the network's world along which training mirrored its patches.
         mirroring: Whether the answer averages over mirror images unless asked otherwise; the
             samples of a diffusion model take turns among them.
-        temperature: Logits are divided by it before they become probabilities (Guo 2017): above 1
-            where the network is surer than it is right.
+        temperature: Logits are divided by it before they become probabilities, of samples and of
+            ensembles those of their mean (Guo 2017): above 1 where it is surer than it is right.
         keep_largest: Labels of which only the largest connected component is kept.
         keep_largest_foreground: Whether, before, only the largest component of all labels is.
         ensemble: Names of models that answer together in place of this card's network; then

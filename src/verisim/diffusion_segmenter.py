@@ -27,7 +27,7 @@ from verisim.patches import (
     logits_by_row,
     number_of_patches,
 )
-from verisim.postprocessing import Labelling, softmax
+from verisim.postprocessing import Labelling, softmax, tempered
 from verisim.progress import SILENT, Clock, Part, Progress
 from verisim.segmentation import (
     Networks,
@@ -111,7 +111,7 @@ class DiffusionSegmenter:
             )
             drawing = self._drawing()
             for probabilities in self._samples(drawing, seen, progress):
-                labelling.fill(probabilities.mean(axis=0))
+                labelling.fill(self._mean(probabilities))
                 consensus.fill(probabilities)
             clock.lap("network")
             answer = finished(self.card, labelling, volume, clock, seen.warnings)
@@ -144,18 +144,15 @@ class DiffusionSegmenter:
     def probabilities(self, seen: Seen, progress: Progress = SILENT) -> Iterator[Array]:
         """Mean probabilities (K, n, Y, Z) on the voxels of the box, the next n rows at a time."""
         samples = self._samples(self._drawing(), seen, progress)
-        return (probabilities.mean(axis=0) for probabilities in samples)
+        return (self._mean(probabilities) for probabilities in samples)
 
-    def logits(self, seen: Seen, progress: Progress = SILENT) -> Iterator[Array]:
-        """The answer of each sample, (S, K, n, Y, Z), the next n rows at a time."""
-        return self._logits(self._drawing(), seen, progress)
+    def _mean(self, samples: Array) -> Array:
+        """Probabilities (K, n, Y, Z) of the answer."""
+        mean: Array = samples.mean(axis=0)
+        return tempered(mean, self.card.temperature)
 
     def _samples(self, drawing: _Drawing, seen: Seen, progress: Progress) -> Iterator[Array]:
         """Probabilities (S, K, n, Y, Z) of each sample, the next n rows at a time."""
-        found = self._logits(drawing, seen, progress)
-        return (softmax(answers, self.card.temperature) for answers in found)
-
-    def _logits(self, drawing: _Drawing, seen: Seen, progress: Progress) -> Iterator[Array]:
         shape, size = seen.prepared.spatial_shape, self.card.patch_size
         if self.previous is not None or self.anchor is not None:
             progress = Part(progress, 1, 2, "stage")
@@ -171,7 +168,7 @@ class DiffusionSegmenter:
             self.alone,
         )
         for rows in seen.in_place(blocks):
-            yield rows.reshape(self._samples_in_all, -1, *rows.shape[1:])
+            yield softmax(rows.reshape(self._samples_in_all, -1, *rows.shape[1:]))
 
     def _drawing(self) -> _Drawing:
         return _Drawing(self.members, self.precision == "single")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from verisim.errors import BadCard
 from verisim.installed import find_card
 from verisim.maps import MapKind
 from verisim.memory import within_memory
-from verisim.postprocessing import Labelling
+from verisim.postprocessing import Labelling, tempered
 from verisim.progress import SILENT, Clock, Part, Progress
 from verisim.rescue import AS_ASKED, Sparing
 from verisim.sampling_wish import AS_ITS_CARD_SAYS, SamplingWish
@@ -92,7 +92,8 @@ class EnsembleSegmenter:
         x, y, z = (slice(0, n) for n in turned.spatial_shape)
         labelling = Labelling(turned, (x, y, z), self.card.labels, self.maps)
         for row in range(0, turned.spatial_shape[0], ROWS_AT_ONCE):
-            labelling.fill(total[:, row : row + ROWS_AT_ONCE].astype(np.float32))
+            rows = total[:, row : row + ROWS_AT_ONCE].astype(np.float32)
+            labelling.fill(tempered(rows, self.card.temperature))
         return labelling
 
 
@@ -157,7 +158,8 @@ def segmenter_of(
         )
     if not card.ensemble:
         return single(card)
-    members = tuple(single(named(name)) for name in card.ensemble)
+    # the mean has a temperature of its own, found for models as they are
+    members = tuple(single(replace(named(name), temperature=1.0)) for name in card.ensemble)
     _check_fit(card, members)
     return EnsembleSegmenter(card, members, maps)
 

@@ -12,6 +12,9 @@ from scipy import ndimage
 from verisim.maps import MapKind, MapMaking, Maps
 from verisim.volume import Array, LabelMap, Volume
 
+SMALLEST = 1e-6
+"""Probabilities below this are as good as none; their logarithm must stay a number."""
+
 
 class Labelling:
     """A label map that is filled row by row; what nobody fills is background.
@@ -81,6 +84,20 @@ class Labelling:
         expected = 2 * shared / (voxels + everywhere)
         found = torch.where(voxels > 0, expected, torch.nan)
         return {name: float(found[value]) for name, value in self._labels.items()}
+
+
+def tempered(probabilities: Array, temperature: float) -> Array:
+    """Probabilities (…, K, X, Y, Z) as if their logits were divided by a temperature (Guo 2017).
+
+    Args:
+        probabilities: Of each class; their order stays.
+        temperature: Above 1 they become less sure; 1 changes nothing.
+    """
+    if temperature == 1:
+        return probabilities
+    powers = np.maximum(probabilities, SMALLEST) ** (1 / temperature)
+    found: Array = powers / powers.sum(axis=-4, keepdims=True)
+    return found
 
 
 def softmax(logits: Array, temperature: float = 1.0) -> Array:

@@ -79,10 +79,6 @@ class RescuedSegmenter:
         rescued = segment_within(self._made, answering, volume, self.device, progress)
         return rescued.segmentation
 
-    def as_asked(self) -> Segmenter:
-        """The segmenter that begins with every volume, which gives up where memory is short."""
-        return self._made(Attempt(self.device))
-
     def _made(self, attempt: Attempt) -> Segmenter:
         return segmenter_of(
             self.card,

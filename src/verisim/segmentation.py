@@ -162,11 +162,6 @@ class NetworkSegmenter:
 
         Memory never holds all classes of all voxels.
         """
-        found = self.logits(seen, progress)
-        return (softmax(answers[0], self.card.temperature) for answers in found)
-
-    def logits(self, seen: Seen, progress: Progress = SILENT) -> Iterator[Array]:
-        """The one answer of the network, (1, K, n, Y, Z), the next n rows at a time."""
         shape, size = seen.prepared.spatial_shape, self.card.patch_size
         if self.previous is not None:
             progress = Part(progress, 1, 2, "stage")
@@ -182,7 +177,8 @@ class NetworkSegmenter:
             SPARSE_OVERLAP if sparse else OVERLAP,
             self.alone,
         )
-        return (logits[None] for logits in seen.in_place(blocks))
+        temperature = self.card.temperature
+        return (softmax(logits, temperature) for logits in seen.in_place(blocks))
 
     def _careful(self, channels: int, patches: int) -> torch.nn.Module:
         """The network for one volume: in reduced precision where no label depends on it."""

@@ -56,9 +56,20 @@ class Models:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of all models whose card can be read, sorted."""
+        """Names of all models that segment and whose card can be read, sorted."""
+        return self._of_kind("segmentation")
+
+    @property
+    def makers(self) -> tuple[str, ...]:
+        """Names of all models that make cases, sorted."""
+        return self._of_kind("synthesis")
+
+    def _of_kind(self, kind: str) -> tuple[str, ...]:
         current = self._current()
-        return tuple(sorted(n for n, card in current.items() if isinstance(card, ModelCard)))
+        found = (
+            n for n, card in current.items() if isinstance(card, ModelCard) and card.kind == kind
+        )
+        return tuple(sorted(found))
 
     @property
     def trainable(self) -> tuple[str, ...]:
@@ -108,10 +119,7 @@ class Models:
                 continue  # deleted a moment ago
             known = before.get(path)
             read[path] = known if known and known.stamp == stamp else _read(path, stamp)
-            found = read[path].card
-            if isinstance(found, ModelCard) and found.kind != "segmentation":
-                continue  # it answers no question about a volume
-            current[name] = found
+            current[name] = read[path].card
         self._cards = read
         return current
 

@@ -48,8 +48,8 @@ def evaluate(
         bool,
         typer.Option(
             help="Also find out how sure the model may be: write into the card the temperature of "
-            "its probabilities (of an ensemble the shares of its models), from these cases, and "
-            "the correction of the expected Dice, from them and worse copies of them."
+            "its probabilities (and of an ensemble the shares of its models), from these cases, "
+            "and the correction of the expected Dice, from them and worse copies of them."
         ),
     ] = False,
     subject_pattern: SubjectPattern = "",
@@ -97,14 +97,16 @@ def _calibrate(
     segmenter: RescuedSegmenter, dataset: Dataset, split: str, terminal: Terminal
 ) -> None:
     """Write into the card how sure the model may be, and how the expected Dice is corrected."""
+    from verisim.calibrating import calibrated
     from verisim.card import write_card
     from verisim.expecting import expected_of, told
 
-    card = replace(segmenter.card, expectations={})
-    if card.ensemble:  # its models have temperatures of their own
-        card = replace(card, shares=_shares(segmenter, dataset, split, terminal))
-    else:
-        card = replace(card, temperature=_temperature(segmenter, dataset, split, terminal))
+    with terminal.progress("temperature", COUNT) as progress:
+        sure = calibrated(_models(segmenter), dataset, split, progress)
+    terminal.note(f"{sure.told}.")
+    card = replace(segmenter.card, expectations={}, temperature=sure.temperature)
+    if card.ensemble:
+        card = replace(card, shares=sure.shares)
     with terminal.progress("calibrate", COUNT) as progress:
         found = expected_of(replace(segmenter, card=card), dataset, split, progress)
     lines = {name: one.line for name, one in found.items()}
@@ -114,33 +116,16 @@ def _calibrate(
     terminal.note(f"Written into {card.card_path}.")
 
 
-def _temperature(
-    segmenter: RescuedSegmenter, dataset: Dataset, split: str, terminal: Terminal
-) -> float:
-    from verisim.ensembles import Member
-    from verisim.temperature import tempered
+def _models(segmenter: RescuedSegmenter) -> list[RescuedSegmenter]:
+    """The model, or those of an ensemble, at temperature 1, made to tell probabilities."""
+    from verisim.installed import find_card
 
-    member = segmenter.as_asked()
-    assert isinstance(member, Member), "ensembles have no temperature"
-    with terminal.progress("temperature", COUNT) as progress:
-        found = tempered(member, dataset, split, progress)
-    terminal.note(f"{found.told}.")
-    return found.temperature
-
-
-def _shares(
-    segmenter: RescuedSegmenter, dataset: Dataset, split: str, terminal: Terminal
-) -> tuple[float, ...]:
-    from verisim.ensembles import EnsembleSegmenter
-    from verisim.shares import fitted_shares
-
-    ensemble = segmenter.as_asked()
-    assert isinstance(ensemble, EnsembleSegmenter), "the card names several models"
-    with terminal.progress("shares", COUNT) as progress:
-        found = fitted_shares(ensemble, dataset, split, progress)
-    pairs = zip(segmenter.card.ensemble, found, strict=True)
-    terminal.note(f"Shares: {', '.join(f'{name} {share:.2f}' for name, share in pairs)}.")
-    return found
+    card, folders = segmenter.card, segmenter.folders
+    parts = [find_card(name, *folders, card.folder) for name in card.ensemble] or [card]
+    return [
+        replace(segmenter, card=replace(one, temperature=1.0), maps=("probability",))
+        for one in parts
+    ]
 
 
 def _of_cases(evaluation: Evaluation) -> list[str]:

@@ -86,7 +86,7 @@ def synthesize(
         for case in synthesizer(wanted, given, progress):
             written.append(cases.add(case))
     if picture is not None:
-        _draw(picture, output, card)
+        cases.draw(picture)
     kept = len(abouts) - len(wanted)
     lines = [f"wrote {path}" for path in written] + ([f"kept {kept} cases"] if kept else [])
     facts = {"model": card.title, "folder": output, "written": written, "kept": kept}
@@ -120,19 +120,3 @@ def _label_maps(path: Path | None, card: ModelCard) -> Iterator[LabelMap]:
         raise BadInput(f"{path} holds no label maps.", "Name a NIfTI or NRRD file, or a folder.")
     for one in found:
         yield read_label_map(one, card.labels)
-
-
-def _draw(picture: Path, folder: Path, card: ModelCard) -> None:
-    """All cases of the folder, at most as many as a person looks at."""
-    from verisim.files import read, read_label_map
-    from verisim.montage import MOST_CASES, draw_cases
-
-    labels = sorted((folder / "labelsTr").iterdir())[:MOST_CASES]
-    images = [
-        next((folder / "imagesTr").glob(f"{one.name.split('.')[0]}_0000*")) for one in labels
-    ]
-    pairs = [
-        (read(image), read_label_map(label, card.labels))
-        for image, label in zip(images, labels, strict=True)
-    ]
-    draw_cases(picture, pairs, card.colors)

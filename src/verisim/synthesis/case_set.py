@@ -11,8 +11,9 @@ import numpy as np
 
 from verisim.card import ModelCard
 from verisim.errors import BadInput
-from verisim.files import dicom_synthetic, nifti, nrrd, write
+from verisim.files import dicom_synthetic, nifti, nrrd, read, read_label_map, write
 from verisim.files.atomic import clear_unfinished, make_folder, replacing
+from verisim.montage import MOST_CASES, draw_cases
 from verisim.synthesis.provenance import MARK, Provenance
 from verisim.synthesis.synthesizer import SyntheticCase
 from verisim.volume import Volume
@@ -79,6 +80,14 @@ class CaseSet:
             temporary.write_text(about.to_json(), encoding="utf-8")
         self._describe()
         return written
+
+    def draw(self, path: Path) -> None:
+        """Draw the cases beside each other, at most as many as a person looks at."""
+        pairs = []
+        for label in sorted((self.folder / "labelsTr").iterdir())[:MOST_CASES]:
+            (image,) = (self.folder / "imagesTr").glob(f"{label.name.split('.')[0]}_0000*")
+            pairs.append((read(image), read_label_map(label, self.card.labels)))
+        draw_cases(path, pairs, self.card.colors)
 
     def clear(self) -> None:
         """Remove what an interrupted run left half-written."""

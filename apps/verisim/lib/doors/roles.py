@@ -62,6 +62,7 @@ TABLE = (
     (ADMIN, "POST DELETE", "/train/"),
     (ADMIN, "POST", "/train/{model}"),
     (ADMIN, "POST", "/jobs/train"),
+    (ADMIN, "POST", "/jobs/synthesize"),
     (ADMIN, "DELETE", "/batch/infer"),
     (ADMIN, "POST", "/batch/infer/{model}"),
     (ADMIN, "DELETE", "/datastore/"),

@@ -20,6 +20,7 @@ from lib.names import check_tag
 from lib.sources import session_image, stored_image
 from verisim import mirroring
 from verisim.errors import BadInput, UnsupportedVolume
+from verisim.installed import unknown_model
 from verisim.jobs.asked import Asked
 from verisim.jobs.segment_request import SegmentRequest
 
@@ -105,7 +106,10 @@ def segment_asked(
     if asked.save_label:
         check_may_label(user)
         _check_label(asked, source)
-    parts = app.models.parts(app.models.card(asked.model))
+    card = app.models.card(asked.model)
+    if card.kind != "segmentation":
+        raise unknown_model(asked.model, app.models.names)
+    parts = app.models.parts(card)
     mirroring.checked_wish(parts, asked.mirror)
     asked.wish.check(parts)
     fill = source.fill(app)

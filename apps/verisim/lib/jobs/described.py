@@ -35,6 +35,19 @@ Uploads = Annotated[
     File(description="One volume, or all files of one DICOM series."),
 ]
 
+SynthesisParams = Annotated[
+    str,
+    Form(
+        description="JSON: model, and if you like count, first, seed, steps, solver, guidance, "
+        "format (nifti, nrrd or dicom), precision and device.",
+        examples=['{"model": "hippocampus-diffusion", "count": 8, "seed": 1}'],
+    ),
+]
+SynthesisUploads = Annotated[
+    list[UploadFile] | None,
+    File(description="Label maps that the images shall show; none: the model makes its own."),
+]
+
 Options = Annotated[
     dict[str, Any],
     Body(

@@ -25,6 +25,7 @@ from verisim.jobs.job import Job
 from verisim.jobs.kind import Here, Runner
 from verisim.jobs.records import Records
 from verisim.jobs.segmenting import Segmenting
+from verisim.jobs.synthesizing import Synthesizing
 from verisim.jobs.training import Training
 from verisim.jobs.turns import Turns
 
@@ -79,7 +80,8 @@ def open_desk(
         runner.follow(turns.resize)
     room = Room(options.max_jobs, options.max_jobs_each, options.max_waiting)
     segmenting = Segmenting(models.folders, loaded, labels)
-    kinds = (segmenting, Training(models.folders, options.models))
+    training = Training(models.folders, options.models)
+    kinds = (segmenting, training, Synthesizing(models.folders))
     desk = Desk(kinds, attempt, turns, room, own)
     # both of its waits together last no longer than all hooks may
     on_shutdown(lambda: desk.close(options.drain_seconds / 2))

@@ -25,9 +25,12 @@ from lib.jobs.described import (
     Key,
     Options,
     Params,
+    SynthesisParams,
+    SynthesisUploads,
     Uploads,
 )
 from lib.jobs.stream import events
+from lib.jobs.synthesis_asked import synthesis_asked
 from lib.jobs.threads import do, look
 from lib.jobs.told import Accepted, Files, Forgotten, Listed, Status, accepted, files_of, status
 from lib.jobs.training_asked import training_asked
@@ -61,6 +64,16 @@ def routes() -> APIRouter:
         responses=REPEATED,
         dependencies=[access.admin()],
         summary="Train a model as a job",
+    )
+    add(
+        "/jobs/synthesize",
+        synthesize,
+        methods=["POST"],
+        status_code=202,
+        response_model=Accepted,
+        responses=REPEATED,
+        dependencies=[access.admin()],
+        summary="Make synthetic cases as a job",
     )
     add("/jobs", listed, methods=["GET"], response_model=Listed, summary="Your newest jobs")
     add("/jobs/{job_id}", show, methods=["GET"], response_model=Status, summary="How a job stands")
@@ -103,6 +116,21 @@ async def train(
     """Learn from the cases that have a final label now; later changes of them do not matter."""
     user = user_of(request).name
     return await do(lambda: handed_in(training_asked(app_instance(), params, user, key or "")))
+
+
+async def synthesize(
+    request: Request,
+    params: SynthesisParams = "{}",
+    file: SynthesisUploads = None,
+    key: Key = None,
+) -> Response:
+    """Make labelled cases that are nobody's; until they are audited they are not to be shared."""
+    user, uploads = user_of(request).name, tuple(file or ())
+
+    def asked() -> Asked:
+        return synthesis_asked(app_instance(), json_object(params), uploads, user, key or "")
+
+    return await do(lambda: handed_in(asked()))
 
 
 def handed_in(asked: Asked) -> Response:

@@ -1,0 +1,137 @@
+"""Making synthetic cases as a job."""
+
+from __future__ import annotations
+
+import json
+import time
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from verisim.card import ModelCard
+from verisim.diffusion.generation import STRONGEST
+from verisim.diffusion.sampling import MOST, Solver
+from verisim.files import read_label_map
+from verisim.files.atomic import replacing
+from verisim.installed import SHIPPED_MODELS, find_card
+from verisim.jobs.kind import Task
+from verisim.progress import Progress
+from verisim.synthesis.case_set import CaseSet
+from verisim.synthesis.provenance import Provenance, provenance_of
+from verisim.synthesis.synthesizer import Synthesizer
+from verisim.volume import LabelMap
+
+MOST_AT_ONCE = 500
+"""Cases of one job; of more, several jobs make one set by `first`."""
+
+
+class SynthesizeRequest(BaseModel, frozen=True, extra="forbid"):
+    """What may be asked of a model that makes cases.
+
+    Args:
+        model: Its name.
+        count: How many cases.
+        first: Number of the first in the endless set of the seed.
+        seed: Which set; None as the model's card says.
+        steps: From noise to image; None as its card says.
+        solver: The sampler; None as its card says.
+        guidance: How strongly images follow label maps; None as its card says.
+        format: Of the images.
+        precision: single: the same voxels on every machine.
+        device: auto, cpu, cuda:0, …
+    """
+
+    model: str = Field(min_length=1, max_length=200)
+    count: int = Field(1, ge=1, le=MOST_AT_ONCE)
+    first: int = Field(0, ge=0, le=90_000)
+    seed: int | None = Field(None, ge=0, lt=2**31)
+    steps: int | None = Field(None, ge=1, le=MOST)
+    solver: Solver | None = None
+    guidance: float | None = Field(None, ge=0, le=STRONGEST, allow_inf_nan=False)
+    format: Literal["nifti", "nrrd", "dicom"] = "nifti"
+    precision: Literal["auto", "single"] = "auto"
+    device: str = Field("auto", max_length=40)
+
+    def of(self, card: ModelCard) -> ModelCard:
+        """The card with the wish; that of what makes no cases as it is."""
+        if card.generation is None:
+            return card
+        named = ("seed", "steps", "solver", "guidance")
+        wish: dict[str, Any] = {
+            name: getattr(self, name) for name in named if getattr(self, name) is not None
+        }
+        return replace(card, generation=replace(card.generation, **wish))
+
+
+@dataclass(frozen=True)
+class Synthesizing:
+    """Makes cases, for the label maps among the inputs if there are any.
+
+    It leaves `cases.zip`, a data set; `preview.png`; and `report.json`. Cases that an earlier
+    attempt made are kept.
+
+    Args:
+        folders: Of the models; workers on other machines need the same.
+    """
+
+    folders: tuple[Path, ...] = (SHIPPED_MODELS,)
+    name: str = field(default="synthesize", init=False)
+    brief: bool = field(default=False, init=False)
+
+    def models(self, request: Mapping[str, Any]) -> tuple[ModelCard, ...]:
+        """The model that a request names.
+
+        Raises:
+            NotFound: It is not there.
+        """
+        return (find_card(str(request["model"]), *self.folders),)
+
+    def with_models_in(self, folder: Path) -> Synthesizing:
+        """The same, with the models of one folder alone."""
+        return Synthesizing((folder,))
+
+    def run(self, task: Task, progress: Progress) -> Mapping[str, Any]:
+        """Make them; see `Kind`."""
+        started = time.perf_counter()
+        asked = SynthesizeRequest.model_validate(dict(task.request))
+        card = asked.of(self.models(task.request)[0])
+        given = [read_label_map(path, card.labels) for path in sorted(task.inputs.iterdir())]
+        cases = CaseSet(task.scratch / "cases", card, asked.format)
+        cases.clear()
+        synthesizer = Synthesizer(card, task.device, asked.precision)
+        numbers = range(asked.first, asked.first + asked.count)
+        wanted = [k for k in numbers if not cases.has(_about(card, asked, k, given))]
+        for case in synthesizer(wanted, given, progress):
+            cases.add(case)
+        cases.draw(task.results / "preview.png")
+        _pack(cases.folder, task.results / "cases.zip")
+        answer = {
+            "model": card.title,
+            "cases": asked.count,
+            "synthetic": True,
+            "audited": False,
+            "seconds": round(time.perf_counter() - started, 3),
+            "warnings": [
+                "Not audited: these cases may copy training patients. Do not share them yet."
+            ],
+        }
+        (task.results / "report.json").write_text(json.dumps(answer, indent=2))
+        return answer
+
+
+def _about(
+    card: ModelCard, asked: SynthesizeRequest, number: int, given: list[LabelMap]
+) -> Provenance:
+    shown = given[number % len(given)] if given else None
+    return provenance_of(card, number, asked.precision, shown)
+
+
+def _pack(folder: Path, path: Path) -> None:
+    """All files of a folder; they are compressed already."""
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as packed:
+        for file in sorted(one for one in folder.rglob("*") if one.is_file()):
+            packed.write(file, file.relative_to(folder))
