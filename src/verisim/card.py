@@ -131,11 +131,8 @@ class ModelCard:
                 "which is none of its labels.",
                 f"Choose from: {', '.join(self.labels)}.",
             )
-        if self.shares and (
-            len(self.shares) != len(self.ensemble)
-            or min(self.shares) < 0
-            or abs(sum(self.shares) - 1) > 1e-3
-        ):
+        odd = self.shares and (min(self.shares) < 0 or abs(sum(self.shares) - 1) > 1e-3)
+        if odd or len(self.shares) not in (0, len(self.ensemble)):
             raise BadCard(
                 f"The shares {self.shares} of {self.name} are not those of its "
                 f"{len(self.ensemble)} models.",

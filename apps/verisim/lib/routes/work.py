@@ -46,35 +46,21 @@ def routes() -> APIRouter:
     """The routes, for everyone who is logged in; each sees jobs of its own."""
     router = APIRouter(tags=["Jobs"], dependencies=[access.user()])
     add = router.add_api_route
-    add(
-        "/jobs/segment",
-        segment,
-        methods=["POST"],
-        status_code=202,
-        response_model=Accepted,
-        responses=REPEATED,
-        summary="Segment one volume as a job",
-    )
-    add(
-        "/jobs/train",
-        train,
-        methods=["POST"],
-        status_code=202,
-        response_model=Accepted,
-        responses=REPEATED,
-        dependencies=[access.admin()],
-        summary="Train a model as a job",
-    )
-    add(
-        "/jobs/synthesize",
-        synthesize,
-        methods=["POST"],
-        status_code=202,
-        response_model=Accepted,
-        responses=REPEATED,
-        dependencies=[access.admin()],
-        summary="Make synthetic cases as a job",
-    )
+    for path, endpoint, roles, summary in (
+        ("/jobs/segment", segment, [], "Segment one volume as a job"),
+        ("/jobs/train", train, [access.admin()], "Train a model as a job"),
+        ("/jobs/synthesize", synthesize, [access.admin()], "Make synthetic cases as a job"),
+    ):
+        add(
+            path,
+            endpoint,
+            methods=["POST"],
+            status_code=202,
+            response_model=Accepted,
+            responses=REPEATED,
+            dependencies=roles,
+            summary=summary,
+        )
     add("/jobs", listed, methods=["GET"], response_model=Listed, summary="Your newest jobs")
     add("/jobs/{job_id}", show, methods=["GET"], response_model=Status, summary="How a job stands")
     add("/jobs/{job_id}", cancel, methods=["DELETE"], response_model=Status, responses=STOPPING)
