@@ -18,7 +18,8 @@ import torch
 
 from verisim import files
 from verisim.card import ModelCard, write_model
-from verisim.diffusion import Sampling
+from verisim.diffusion import Generation, Sampling
+from verisim.networks.case_diffusion import CaseDiffusion, CaseGenerator
 from verisim.networks.medsegdiff import MedSegDiff
 from verisim.networks.unet import UNet
 from verisim.networks.weights import weights_of
@@ -76,10 +77,25 @@ def a_diffusion_card(name: str = "diffusion") -> ModelCard:
     return replace(a_tiny_card(name), network=plan, sampling=Sampling(samples=3, steps=2))
 
 
+def a_generator_card(name: str = "maker") -> ModelCard:
+    """A diffusion model of cases, of three stages."""
+    strides = ((1, 1, 1), (2, 2, 2), (2, 2, 2))
+    return replace(
+        a_tiny_card(name),
+        kind="synthesis",
+        network=CaseDiffusion((4, 8, 8), strides, ((3, 3, 3),) * 3),
+        generation=Generation(steps=3, label_steps=2),
+        keep_largest=(),
+    )
+
+
 def untrained(card: ModelCard, folder: Path, seed: int = 0) -> ModelCard:
     """Write a model whose weights are those of a seed; an ensemble has none."""
     torch.manual_seed(seed)
-    return write_model(card, {} if card.ensemble else weights_of(card.build()), folder)
+    network = card.build()
+    if isinstance(network, CaseGenerator):
+        network.remember([(12, 14, 10), (13, 15, 11), (12, 15, 12), (14, 14, 10)])
+    return write_model(card, {} if card.ensemble else weights_of(network), folder)
 
 
 def a_tiny_model(

@@ -1,0 +1,102 @@
+"""Synthetic cases over HTTP: a job of the real server, and what it refuses."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+
+from tests.apps.running import Server, a_generator_card, untrained
+from tests.apps.working import Worker
+from verisim import files
+from verisim.dataset import open_dataset
+from verisim.installed import find_card
+from verisim.synthesis import Synthesizer
+from verisim.volume import LabelMap
+
+
+@pytest.fixture(scope="module")
+def worker(server: Server) -> Worker:
+    """Whoever asks; a generator is copied into the models folder of the running server."""
+    untrained(a_generator_card(), server.models)
+    return Worker(server)
+
+
+def asked(worker: Worker, *uploads: Path, **params: object) -> requests.Response:
+    form: list[tuple[str, Any]] = [("params", (None, json.dumps({"model": "maker", **params})))]
+    form += [("file", (path.name, path.read_bytes())) for path in uploads]
+    return worker.ask("POST", "/jobs/synthesize", files=form)
+
+
+def cases_of(worker: Worker, job: str, folder: Path) -> Path:
+    told = worker.ended(job)
+    assert told["state"] == "done", told
+    assert {one["name"] for one in told["files"]} == {"cases.zip", "preview.png", "report.json"}
+    (packed,) = (one["url"] for one in told["files"] if one["name"] == "cases.zip")
+    with zipfile.ZipFile(io.BytesIO(worker.ask("GET", packed).content)) as content:
+        content.extractall(folder)
+    return folder
+
+
+def test_a_job_makes_what_the_library_makes(worker: Worker, tmp_path: Path) -> None:
+    reply = asked(worker, count=2, seed=3, precision="single", device="cpu")
+    assert reply.status_code == 202, reply.text
+    folder = cases_of(worker, reply.json()["id"], tmp_path)
+    opened = open_dataset(folder)
+    assert opened.name.startswith("SYNTHETIC")
+    card = find_card("maker", worker.server.models)
+    assert card.generation is not None
+    wished = replace(card, generation=replace(card.generation, seed=3))
+    expected = Synthesizer(wished, precision="single")(range(2))
+    for case, made in zip(opened.split("all"), expected, strict=True):
+        volume, label_map = case.pair(card.labels)
+        np.testing.assert_allclose(volume.array, made.volume.array, atol=1)
+        np.testing.assert_array_equal(label_map.array, made.label_map.array)
+
+
+def test_a_label_map_that_is_sent_is_shown(worker: Worker, tmp_path: Path) -> None:
+    array = np.zeros((10, 12, 9), np.uint8)
+    array[2:5, 3:9, 2:7], array[5:8, 3:9, 2:7] = 1, 2
+    path = tmp_path / "drawn.nii.gz"
+    files.write(path, LabelMap(array, np.eye(4), {"anterior": 1, "posterior": 2}))
+    reply = asked(worker, path, count=1)
+    folder = cases_of(worker, reply.json()["id"], tmp_path / "set")
+    (label,) = (folder / "labelsTr").iterdir()
+    np.testing.assert_array_equal(files.read_label_map(label).array, array)
+
+
+def test_what_makes_cases_is_not_offered_for_segmenting(worker: Worker) -> None:
+    told = worker.ask("GET", "/info/").json()
+    assert "maker" not in told["models"]
+    refused = worker.hand_in({"image": "case_1"}, model="maker")
+    assert refused.status_code == 404
+    assert "maker" in refused.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("params", "status", "word"),
+    [
+        ({"model": "absent"}, 404, "absent"),
+        ({"model": "tiny"}, 400, "makes no cases"),
+        ({"count": 0}, 400, "count"),
+        ({"steps": 0}, 400, "steps"),
+        ({"guidance": -1}, 400, "guidance"),
+        ({"solver": "magic"}, 400, "solver"),
+        ({"colour": "red"}, 400, "colour"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_at_once(
+    worker: Worker, params: dict[str, object], status: int, word: str
+) -> None:
+    reply = asked(worker, **params)
+    assert reply.status_code == status, reply.text
+    told = reply.json()
+    assert word in told["message"]
+    assert told["remedy"]

@@ -1,0 +1,146 @@
+"""Generators on the command line: trained, asked, compared, and refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.apps.running import a_generator_card, a_tiny_model, untrained
+from tests.cli.conftest import Command
+from tests.training.balls import write_balls
+from verisim import files
+from verisim.card import read_card
+from verisim.volume import LabelMap
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    folder = tmp_path / "models"
+    untrained(a_generator_card(), folder)
+    a_tiny_model(folder)
+    return folder
+
+
+def made(folder: Path) -> list[np.ndarray]:
+    return [files.read(path).array for path in sorted((folder / "imagesTr").iterdir())]
+
+
+def test_cases_are_made_and_kept_and_the_same_again(
+    verisim: Command, models: Path, tmp_path: Path
+) -> None:
+    asked = ("synthesize", "maker", "--models", models, "--json", "-n")
+    first = verisim(*asked, 2, "-o", tmp_path / "one", "--picture", tmp_path / "all.png")
+    assert first.code == 0
+    assert len(first.facts["written"]) == 2
+    assert "Not audited" in first.err
+    assert (tmp_path / "all.png").read_bytes().startswith(b"\x89PNG")
+    more = verisim(*asked, 3, "-o", tmp_path / "one")
+    assert (len(more.facts["written"]), more.facts["kept"]) == (1, 2)
+    verisim(*asked, 3, "-o", tmp_path / "other")
+    for one, other in zip(made(tmp_path / "one"), made(tmp_path / "other"), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_wish_is_in_the_record(verisim: Command, models: Path, tmp_path: Path) -> None:
+    wish = ("--seed", 7, "--steps", 2, "--solver", "heun", "--guidance", 1, "--first", 5)
+    run = verisim("synthesize", "maker", "--models", models, "-o", tmp_path / "set", *wish)
+    assert run.code == 0
+    (path,) = (tmp_path / "set" / "provenance").iterdir()
+    told = json.loads(path.read_text())
+    wanted = {"seed": 7, "steps": 2, "solver": "heun", "guidance": 1.0, "number": 5}
+    assert wanted.items() <= told.items()
+
+
+def test_images_are_made_for_label_maps(verisim: Command, models: Path, tmp_path: Path) -> None:
+    array = np.zeros((10, 12, 9), np.uint8)
+    array[2:5, 3:9, 2:7], array[5:8, 3:9, 2:7] = 1, 2
+    given = LabelMap(array, np.eye(4), {"anterior": 1, "posterior": 2})
+    files.write(tmp_path / "drawn.nii.gz", given)
+    run = verisim(
+        *("synthesize", "maker", "--models", models, "-o", tmp_path / "set"),
+        *("--labels", tmp_path / "drawn.nii.gz", "--format", "dicom"),
+    )
+    assert run.code == 0
+    (label,) = (tmp_path / "set" / "labelsTr").iterdir()
+    np.testing.assert_array_equal(files.read_label_map(label).array, array)
+    (series,) = (tmp_path / "set" / "imagesTr").iterdir()
+    assert len(list(series.iterdir())) == 9
+
+
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [
+        (("tiny",), "makes no cases"),
+        (("absent",), "absent"),
+        (("maker", "--guidance", -1), "guidance"),
+        (("maker", "--seed", -1), "seed"),
+        (("maker", "--steps", 0), "steps"),
+        (("maker", "--labels", "nowhere"), "nowhere"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(
+    verisim: Command, models: Path, tmp_path: Path, asked: tuple[object, ...], word: str
+) -> None:
+    run = verisim("synthesize", *asked, "--models", models, "-o", tmp_path / "set")
+    assert run.code == 2
+    assert word in run.err
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_generator_is_trained_and_asked_and_compared(verisim: Command, tmp_path: Path) -> None:
+    write_balls(tmp_path / "balls", 14, 6)
+    models = tmp_path / "models"
+    run = verisim(
+        *("train-generator", tmp_path / "balls", "--name", "balls", "--iterations", 2),
+        *("--models", models, "--run", tmp_path / "run", "--json"),
+    )
+    assert run.code == 0, run.err
+    card = read_card(models / "balls-v1.toml")
+    assert card.kind == "synthesis"
+    assert card.training is not None
+    assert card.training.cases == 8
+    asked = verisim("synthesize", "balls", "--models", models, "-o", tmp_path / "set", "-n", 6)
+    assert asked.code == 0, asked.err
+    a_tiny_model(models)
+    told = verisim(
+        *("fidelity", tmp_path / "set", tmp_path / "balls", "--embedding", "tiny"),
+        *("--models", models, "--json"),
+    )
+    assert told.code == 0, told.err
+    assert {one["embedding"] for one in told.facts["features"]} == {
+        *("tiny v1", "tiny v1, random weights")
+    }
+    assert told.facts["cases"] == 6
+    compared = verisim(
+        *("compare-samplers", "balls", tmp_path / "balls", "--embedding", "tiny", "--json"),
+        *("--models", models, "--solvers", "ddim", "--evaluations", "2,4"),
+        *("--picture", tmp_path / "samplers.png"),
+    )
+    assert compared.code == 0, compared.err
+    rows = compared.facts["rows"]
+    assert [row["name"] for row in rows] == ["real", "dpm-solver", "ddim", "ddim"]
+    assert [row["evaluations"] for row in rows[2:]] == [2, 4]
+    assert (tmp_path / "samplers.png").is_file()
+
+
+def test_four_cases_teach_nothing(verisim: Command, tmp_path: Path) -> None:
+    write_balls(tmp_path / "balls", 5, 1)
+    run = verisim(
+        *("train-generator", tmp_path / "balls", "--name", "balls", "--iterations", 2),
+        *("--models", tmp_path / "models", "--run", tmp_path / "run"),
+    )
+    assert run.code == 2
+    assert "only repeat" in run.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--solvers", "magic"), ("--evaluations", "few"), ("--evaluations", "0")]
+)
+def test_samplers_that_are_none_are_refused(
+    verisim: Command, models: Path, tmp_path: Path, wrong: tuple[str, str]
+) -> None:
+    run = verisim("compare-samplers", "maker", tmp_path, "--models", models, *wrong)
+    assert run.code == 2
+    assert wrong[1] in run.err
