@@ -94,6 +94,11 @@ class Synthesizer:
             part = Part(progress, k, len(numbers), "case")
             yield self._case(number, given[number % len(given)] if given else None, part)
 
+    def fits(self, label_map: LabelMap) -> bool:
+        """Whether an image can be made for a label map, as large as it is."""
+        shape = self._on_grid(label_map).spatial_shape
+        return all(n <= side for n, side in zip(shape, self.card.patch_size, strict=True))
+
     def _case(self, number: int, given: LabelMap | None, progress: Progress) -> SyntheticCase:
         seed = self.card.generation.seed if self.card.generation else 0
         grid = None if given is None else self._on_grid(given)
@@ -145,7 +150,7 @@ class Synthesizer:
                 "Name its labels as the model does.",
             )
         shape, most = self._on_grid(label_map).spatial_shape, self.card.patch_size
-        if any(n > side for n, side in zip(shape, most, strict=True)):
+        if not self.fits(label_map):
             raise BadInput(
                 f"The label map has {_sides(shape)} voxels of the model's size, "
                 f"{self.card.title} makes {_sides(most)} at most.",
