@@ -47,6 +47,7 @@ def compare_samplers(
     from verisim.evaluation import under_model_names
     from verisim.fidelity import pairs_of
     from verisim.installed import SHIPPED_MODELS, find_card
+    from verisim.synthesis import fits
     from verisim.synthesis.comparing import Comparison, draw_comparison, ways_of
 
     terminal = Terminal(as_json)
@@ -58,7 +59,11 @@ def compare_samplers(
     with terminal.progress("read", COUNT) as progress:
         training = pairs_of(opened.split(train_split), names, progress)
         held_out = pairs_of(opened.split(held_out_split)[:cases], names, progress)
-    comparison = Comparison(card, known, training, held_out, choose(device))
+    fitting = [pair for pair in held_out if fits(card, pair[1])]
+    if len(fitting) < len(held_out):
+        left_out = len(held_out) - len(fitting)
+        terminal.note(f"{left_out} held-out cases are larger than what {card.title} makes.")
+    comparison = Comparison(card, known, training, fitting, choose(device))
     rows: list[Sampled] = []
     with terminal.progress("compare", PERCENT) as progress:
         for row in comparison(ways, progress):

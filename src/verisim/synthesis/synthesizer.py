@@ -94,14 +94,9 @@ class Synthesizer:
             part = Part(progress, k, len(numbers), "case")
             yield self._case(number, given[number % len(given)] if given else None, part)
 
-    def fits(self, label_map: LabelMap) -> bool:
-        """Whether an image can be made for a label map, as large as it is."""
-        shape = self._on_grid(label_map).spatial_shape
-        return all(n <= side for n, side in zip(shape, self.card.patch_size, strict=True))
-
     def _case(self, number: int, given: LabelMap | None, progress: Progress) -> SyntheticCase:
         seed = self.card.generation.seed if self.card.generation else 0
-        grid = None if given is None else self._on_grid(given)
+        grid = None if given is None else on_grid(self.card, given)
         labels = None if grid is None else torch.from_numpy(grid.array.astype(np.int64))
         made = self.maker(Request(seed * MOST_CASES + number, labels), progress)
         about = provenance_of(self.card, number, self.precision, given)
@@ -126,15 +121,6 @@ class Synthesizer:
         affine[:3, :3] = np.linalg.inv(turn[:3, :3]) * spacing
         return affine
 
-    def _on_grid(self, label_map: LabelMap) -> LabelMap:
-        """A given label map with the axes and the spacing of the model, and its values."""
-        axes = self.card.preprocessing.orientation or label_map.orientation
-        turned = label_map.reoriented(axes).resampled(self.card.preprocessing.spacing_mm)
-        array = np.zeros(turned.spatial_shape, np.int16)
-        for name, value in self.card.labels.items():
-            array[turned.binary(name)] = value
-        return LabelMap(array, turned.affine, self.card.labels)
-
     def _checked(self, label_map: LabelMap) -> LabelMap:
         """Refuse what the model cannot make an image for."""
         if isinstance(self.maker, DiffusionMaker) and self.maker.network.labels is None:
@@ -149,14 +135,30 @@ class Synthesizer:
                 f"{self.card.title} shows; it has: {', '.join(label_map.labels)}.",
                 "Name its labels as the model does.",
             )
-        shape, most = self._on_grid(label_map).spatial_shape, self.card.patch_size
-        if not self.fits(label_map):
+        shape, most = on_grid(self.card, label_map).spatial_shape, self.card.patch_size
+        if not fits(self.card, label_map):
             raise BadInput(
                 f"The label map has {_sides(shape)} voxels of the model's size, "
                 f"{self.card.title} makes {_sides(most)} at most.",
                 "Crop it to the part that the model shows.",
             )
         return label_map
+
+
+def on_grid(card: ModelCard, label_map: LabelMap) -> LabelMap:
+    """A label map with the axes, the spacing and the values of a model."""
+    axes = card.preprocessing.orientation or label_map.orientation
+    turned = label_map.reoriented(axes).resampled(card.preprocessing.spacing_mm)
+    array = np.zeros(turned.spatial_shape, np.int16)
+    for name, value in card.labels.items():
+        array[turned.binary(name)] = value
+    return LabelMap(array, turned.affine, card.labels)
+
+
+def fits(card: ModelCard, label_map: LabelMap) -> bool:
+    """Whether a model makes images as large as a label map."""
+    shape = on_grid(card, label_map).spatial_shape
+    return all(n <= side for n, side in zip(shape, card.patch_size, strict=True))
 
 
 def maker_of(card: ModelCard, device: str, precision: str) -> Maker:
