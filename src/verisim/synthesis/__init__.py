@@ -2,6 +2,6 @@
 
 from verisim.synthesis.making import Maker, Making, Request
 from verisim.synthesis.provenance import Provenance
-from verisim.synthesis.synthesizer import Synthesizer, SyntheticCase
+from verisim.synthesis.synthesizer import Synthesizer, SyntheticCase, fits
 
 __all__ = ["Maker", "Making", "Provenance", "Request", "Synthesizer", "SyntheticCase"]
