@@ -12,6 +12,7 @@ from verisim.cli.terminal import COUNT, Terminal
 from verisim.errors import BadInput
 
 if TYPE_CHECKING:
+    from verisim.card import ModelCard
     from verisim.cli.order import Wish
     from verisim.dataset import Dataset
     from verisim.training.budget import Candidate
@@ -24,7 +25,10 @@ def train_generator(
     dataset: Annotated[
         Path, typer.Argument(help="Folder in the layout of the Decathlon, nnU-Net or MONAI Label.")
     ],
-    name: Annotated[str, typer.Option(help="Name of the new model, lower case with dashes.")],
+    name: Annotated[str, typer.Option(help="Name of a new model, lower case with dashes.")] = "",
+    start_from: Annotated[
+        str, typer.Option("--from", help="Train this generator further, as its next version.")
+    ] = "",
     description: Annotated[
         str, typer.Option(help="What it makes, in one sentence. [from the data set]")
     ] = "",
@@ -84,26 +88,28 @@ def train_generator(
     from verisim.training.kinds import generator_of
     from verisim.training.schedule import Schedule
 
-    if minutes and iterations:
-        raise BadInput("Both --minutes and --iterations were given.", "Say one of them.")
+    _check(name, start_from, minutes, iterations)
     terminal, chosen = Terminal(as_json), choose(device)
     with terminal.warnings_as_notes():
         opened = open_dataset(dataset, subject_pattern, subject_table)
         check_enough(opened.split(train_split), train_split)
     light = (chosen == "cpu") if light is None else light
     wish = Wish(name, description, "auto", configuration, "", light, mirror, batch_size)
-    candidate = _planned(terminal, wish, opened, train_split, models)
+    if start_from:
+        card, batch = _following(start_from, models, mirror, batch_size)
+    else:
+        candidate = _planned(terminal, wish, opened, train_split, models)
+        card, batch = generator_of(candidate.card, description, joint), candidate.batch_size
     steps = iterations or ITERATIONS
     schedule = Schedule(
         iterations=steps,
-        batch_size=candidate.batch_size,
+        batch_size=batch,
         learning_rate=learning_rate,
         validate_every=min(validate_every, steps),
         seed=seed,
         decay="cosine",
     )
-    card = generator_of(candidate.card, description, joint)
-    folder = run or Path("runs") / card.weights_path.stem
+    folder = run or Path("runs") / f"{card.name}-v{card.version + bool(card.sha256)}"
     fit = GeneratorFit(card, opened, schedule, train_split, val_split, chosen, minutes)
     terminal.note(f"Checkpoint and curves are in {folder}; the same command continues the run.")
     with terminal.warnings_as_notes(), terminal.progress("train", COUNT) as progress:
@@ -111,6 +117,38 @@ def train_generator(
     figures = ", ".join(f"{key} {value:g}" for key, value in trained.figures.items())
     lines = (f"{trained.title}: {figures}", f"weights: {trained.weights_path}")
     terminal.answer({"model": trained, "run": folder}, *lines)
+
+
+def _check(name: str, start_from: str, minutes: float | None, iterations: int | None) -> None:
+    """Refuse what contradicts itself."""
+    if bool(name) == bool(start_from):
+        raise BadInput(
+            "Say either --name, for a new model, or --from, to train one further.",
+            "For example: verisim train-generator DATASET --name my-cases",
+        )
+    if minutes and iterations:
+        raise BadInput("Both --minutes and --iterations were given.", "Say one of them.")
+
+
+def _following(
+    name: str, models: Path, mirror: str, batch_size: int | None
+) -> tuple[ModelCard, int]:
+    """The next version of a generator, which begins with the weights of the present one."""
+    from dataclasses import replace
+
+    from verisim.cli.order import AXES
+    from verisim.installed import SHIPPED_MODELS, find_card
+
+    card = find_card(name, SHIPPED_MODELS, models)
+    if card.kind != "synthesis":
+        raise BadInput(
+            f"{card.title} segments and makes no cases.", "Fine-tune it with `verisim train`."
+        )
+    if mirror != "none" and set(mirror) - set(AXES):
+        raise BadInput(f"{mirror!r} names no axes to mirror.", "Say x, y, z, xy, … or none.")
+    axes = () if mirror == "none" else tuple(AXES.index(axis) for axis in mirror)
+    batch = card.training.batch_size if card.training else 2
+    return replace(card, mirrored_axes=axes), batch_size or batch
 
 
 def _planned(

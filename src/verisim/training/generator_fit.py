@@ -114,8 +114,9 @@ class GeneratorFit:
             )
         figures = {f"loss.{self.validation_split}": round(-trained.score, 4)}
         about = replace(about, fingerprint=fingerprint)
-        described = replace(self.card, training=about, figures=figures)
-        clear_unfinished(model_folder, self.card.weights_path.name)
+        version = self.card.version + bool(self.card.sha256)
+        described = replace(self.card, training=about, figures=figures, version=version)
+        clear_unfinished(model_folder, described.weights_path.name)
         return write_model(described, trained.weights, model_folder)
 
 
