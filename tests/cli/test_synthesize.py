@@ -144,3 +144,41 @@ def test_samplers_that_are_none_are_refused(
     run = verisim("compare-samplers", "maker", tmp_path, "--models", models, *wrong)
     assert run.code == 2
     assert wrong[1] in run.err
+
+
+def test_a_generator_learns_on_as_its_next_version(verisim: Command, tmp_path: Path) -> None:
+    write_balls(tmp_path / "balls", 9, 2)
+    models = tmp_path / "models"
+    shared = ("--iterations", 2, "--models", models, "--run")
+    first = verisim(
+        "train-generator", tmp_path / "balls", "--name", "balls", *shared, tmp_path / "1"
+    )
+    assert first.code == 0, first.err
+    again = verisim(
+        "train-generator", tmp_path / "balls", "--from", "balls", *shared, tmp_path / "2"
+    )
+    assert again.code == 0, again.err
+    card = read_card(models / "balls-v2.toml")
+    assert card.training is not None
+    assert card.training.initialized_from == "balls v1"
+    assert card.weights_path.is_file()
+    assert (models / "balls-v1.toml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [
+        ((), "--name"),
+        (("--name", "new", "--from", "maker"), "--name"),
+        (("--from", "tiny"), "makes no cases"),
+        (("--from", "maker", "--mirror", "q"), "'q'"),
+        (("--name", "new", "--minutes", 1, "--iterations", 5), "--minutes"),
+    ],
+)
+def test_a_training_that_contradicts_itself_is_refused(
+    verisim: Command, models: Path, tmp_path: Path, asked: tuple[object, ...], word: str
+) -> None:
+    write_balls(tmp_path / "balls", 9, 2)
+    run = verisim("train-generator", tmp_path / "balls", *asked, "--models", models)
+    assert run.code == 2
+    assert word in run.err
