@@ -163,3 +163,29 @@ def test_finer_masks_have_the_means_they_are_made_of(step: tuple[int, int, int])
     plain = torch.nn.functional.interpolate(coarse, scale_factor=step, mode="trilinear")
     volumes = [int((one > 0).sum()) for one in (masks, found, plain)]
     assert abs(volumes[1] - volumes[0]) < abs(volumes[2] - volumes[0])
+
+
+def test_slices_are_made_as_thick_as_their_pixels_or_as_those_given(
+    a_generator: ModelCard,
+) -> None:
+    """A network for slices leaves their thickness as it is: its card says 0."""
+    plan = CaseDiffusion((4, 8, 8), ((1, 1, 1), (2, 2, 1), (2, 2, 1)), ((3, 3, 1),) * 3)
+    flat = replace(
+        a_generator,
+        name="flat",
+        network=plan,
+        patch_size=(16, 16, 1),
+        preprocessing=replace(a_generator.preprocessing, spacing_mm=(0.5, 0.5, 0.0)),
+    )
+    network = plan.build(1, 3)
+    network.remember([(12, 14, 20), (13, 15, 18)])
+    card = write_model(flat, weights_of(network), a_generator.folder)
+    (case,) = made(card, range(1))
+    assert case.volume.spatial_shape[2] == 1
+    assert case.volume.spacing_mm == (0.5, 0.5, 0.5)
+    array = np.zeros((8, 10, 1), np.uint8)
+    array[2:4, 3:6], array[4:6, 3:6] = 1, 2
+    given = LabelMap(array, affine_of((0.5, 0.5, 4.0)), {"anterior": 1, "posterior": 2})
+    (shown,) = made(card, range(1), given)
+    assert shown.volume.spacing_mm == (0.5, 0.5, 4.0)
+    np.testing.assert_array_equal(shown.label_map.array, array)

@@ -117,7 +117,9 @@ class Synthesizer:
         axes = nibabel.orientations.axcodes2ornt(self.card.preprocessing.orientation or "RAS")
         turn = nibabel.orientations.inv_ornt_aff(axes, (1, 1, 1))
         affine: Array = np.diag([1.0, 1, 1, 1])
-        spacing = self.card.preprocessing.spacing_mm
+        # slices are learned from as thick as they are: new ones are as thick as a pixel is long
+        spacing = np.array(self.card.preprocessing.spacing_mm)
+        spacing[spacing == 0] = spacing.max() or 1.0
         affine[:3, :3] = np.linalg.inv(turn[:3, :3]) * spacing
         return affine
 
@@ -148,7 +150,12 @@ class Synthesizer:
 def on_grid(card: ModelCard, label_map: LabelMap) -> LabelMap:
     """A label map with the axes, the spacing and the values of a model."""
     axes = card.preprocessing.orientation or label_map.orientation
-    turned = label_map.reoriented(axes).resampled(card.preprocessing.spacing_mm)
+    turned = label_map.reoriented(axes)
+    x, y, z = (
+        wanted or own
+        for wanted, own in zip(card.preprocessing.spacing_mm, turned.spacing_mm, strict=True)
+    )
+    turned = turned.resampled((x, y, z))
     array = np.zeros(turned.spatial_shape, np.int16)
     for name, value in card.labels.items():
         array[turned.binary(name)] = value
