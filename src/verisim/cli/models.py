@@ -37,6 +37,7 @@ def _table(card: ModelCard) -> Table:
 
 def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
     yield "what", card.description
+    yield "for", card.kind
     yield "labels", ", ".join(f"{value} {name}" for name, value in card.labels.items())
     yield "input", ", ".join(card.channels)
     if card.training is not None:
