@@ -100,6 +100,7 @@ def test_a_generator_is_trained_and_asked_and_compared(verisim: Command, tmp_pat
     assert card.kind == "synthesis"
     assert card.training is not None
     assert card.training.cases == 8
+    assert card.seconds_per_volume > 0
     asked = verisim("synthesize", "balls", "--models", models, "-o", tmp_path / "set", "-n", 6)
     assert asked.code == 0, asked.err
     a_tiny_model(models)

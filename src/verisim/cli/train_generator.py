@@ -113,10 +113,25 @@ def train_generator(
     fit = GeneratorFit(card, opened, schedule, train_split, val_split, chosen, minutes)
     terminal.note(f"Checkpoint and curves are in {folder}; the same command continues the run.")
     with terminal.warnings_as_notes(), terminal.progress("train", COUNT) as progress:
-        trained = fit(folder, models, progress)
+        trained = _timed(fit(folder, models, progress), chosen)
     figures = ", ".join(f"{key} {value:g}" for key, value in trained.figures.items())
     lines = (f"{trained.title}: {figures}", f"weights: {trained.weights_path}")
     terminal.answer({"model": trained, "run": folder}, *lines)
+
+
+def _timed(card: ModelCard, device: str) -> ModelCard:
+    """The card with how long a case takes, written again."""
+    import time
+    from dataclasses import replace
+
+    from verisim.card import write_card
+    from verisim.synthesis import Synthesizer
+
+    synthesizer = Synthesizer(card, device)
+    started = time.perf_counter()
+    list(synthesizer(range(2)))
+    seconds = (time.perf_counter() - started) / 2
+    return write_card(replace(card, seconds_per_volume=round(seconds, 2)))
 
 
 def _check(name: str, start_from: str, minutes: float | None, iterations: int | None) -> None:
