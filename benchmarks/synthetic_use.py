@@ -132,13 +132,8 @@ def _copy(
 ) -> None:
     for case in cases:
         volume, truth = case.pair(named)
-        array = np.zeros(truth.spatial_shape, np.uint8)
-        for name, value in labels.items():
-            array[truth.binary(name)] = value
         write(folder / "imagesTr" / f"{case.name}_0000.nii.gz", volume)
-        write(
-            folder / "labelsTr" / f"{case.name}.nii.gz", replace(truth, array=array, labels=labels)
-        )
+        write(folder / "labelsTr" / f"{case.name}.nii.gz", truth.valued(labels))
 
 
 def _trained(

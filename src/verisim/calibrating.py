@@ -80,7 +80,8 @@ def calibrated(
         volume, truth = case.pair(labels)
         near = _near(truth)
         told.append(torch.stack([_probabilities(one, volume, near) for one in segmenters]))
-        true.append(torch.from_numpy(_classes(segmenters[0], truth).ravel()[near]))
+        classes = truth.valued(segmenters[0].card.labels).array.ravel()[near]
+        true.append(torch.from_numpy(classes.astype(np.int64)))
     progress.advance(len(cases), len(cases), "done")
     return likeliest(torch.cat(told, dim=2), torch.cat(true))
 
@@ -142,14 +143,6 @@ def _probabilities(segmenter: Segmenter, volume: Volume, near: Array) -> Tensor:
     labels = np.stack([maps[name].values.ravel()[near] for name in segmenter.card.labels])
     background = np.clip(1 - labels.sum(axis=0), 0, 1)
     return torch.from_numpy(np.concatenate([background[None], labels]))
-
-
-def _classes(segmenter: Segmenter, truth: LabelMap) -> Array:
-    """The truth in the values of the model."""
-    classes = np.zeros(truth.spatial_shape, np.int64)
-    for name, value in segmenter.card.labels.items():
-        classes[truth.binary(name)] = value
-    return classes
 
 
 def _all_labels(segmenter: Segmenter, dataset: Dataset) -> dict[str, int]:

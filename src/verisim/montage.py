@@ -12,13 +12,11 @@ from matplotlib.figure import Figure
 
 from verisim.files import Color
 from verisim.files.atomic import replacing
+from verisim.overlay import BRIGHTEST, DARKEST, UNNAMED
 from verisim.volume import Array, LabelMap, Volume
 
 MOST_CASES = 64
 """More are too small to see."""
-
-DARKEST, BRIGHTEST = 0.5, 99.5
-"""Percentiles shown as black and white."""
 
 SIDE = 1.6
 """Inches of a case."""
@@ -34,18 +32,19 @@ def draw_cases(
 
     Args:
         path: A picture, .png.
-        cases: At most 64.
+        cases: The first 64 are drawn.
         colors: Red, green, blue of each label, 0 to 1.
         titles: One a case; none: they stay without.
 
     Raises:
         StorageFailed: The disk refused.
     """
+    cases = cases[:MOST_CASES]
     columns = ceil(sqrt(len(cases)))
     rows = ceil(len(cases) / columns)
     figure = Figure(figsize=(SIDE * columns, SIDE * rows), facecolor="black", layout="tight")
     FigureCanvasAgg(figure)
-    for k, (volume, labels) in enumerate(cases[:MOST_CASES]):
+    for k, (volume, labels) in enumerate(cases):
         axes = figure.add_subplot(rows, columns, k + 1)
         axes.set_axis_off()
         image, masks = _slices(volume, labels)
@@ -53,7 +52,7 @@ def draw_cases(
         axes.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
         for name, value in labels.labels.items():
             if (masks == value).any():
-                color = colors.get(name, (1.0, 0.5, 0.0))
+                color = colors.get(name, UNNAMED)
                 axes.contour(masks == value, [0.5], colors=[color], linewidths=0.8)
         if titles:
             axes.set_title(titles[k], color="white", fontsize=7)

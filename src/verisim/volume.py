@@ -205,6 +205,13 @@ class LabelMap(Volume):
         found: npt.NDArray[np.bool_] = self.array == self.labels[label]
         return found
 
+    def valued(self, labels: Mapping[str, int]) -> LabelMap:
+        """Only some of the labels, with other values; what else there was is background."""
+        array = np.zeros(self.spatial_shape, np.min_scalar_type(max(labels.values(), default=0)))
+        for name, value in labels.items():
+            array[self.binary(name)] = value
+        return LabelMap(array, self.affine, labels)
+
     @property
     def volumes_ml(self) -> dict[str, float]:
         """Millilitres of each label."""

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from verisim.errors import BadInput
+
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object, and nothing else, to stdout.")
 ]
@@ -84,6 +86,38 @@ SubjectTable = Annotated[
         help="CSV file with the columns case and subject. [subjects.csv in the data set's folder]"
     ),
 ]
+
+ITERATIONS = 8000
+"""Optimizer steps when nothing is said about time: hours on a processor, minutes on a GPU."""
+
+Minutes = Annotated[
+    float | None, typer.Option(min=0.1, help="Plan the schedule to end in this time.")
+]
+LearningRate = Annotated[float, typer.Option(min=0, help="Highest learning rate of AdamW.")]
+TrainingSeed = Annotated[int, typer.Option(help="Decides every random choice.")]
+ValidateEvery = Annotated[int, typer.Option(min=1, help="Steps between validations.")]
+RunFolder = Annotated[
+    Path | None,
+    typer.Option(help="Folder of checkpoint and curves, continued if it exists. [runs/NAME-vN]"),
+]
+
+
+def check_training(
+    command: str, name: str, start_from: str, minutes: float | None, iterations: int | None
+) -> None:
+    """Refuse a training that contradicts itself.
+
+    Raises:
+        BadInput: A new model and one to fine-tune, or neither; or two lengths.
+    """
+    if bool(name) == bool(start_from):
+        raise BadInput(
+            "Say either --name, for a new model, or --from, to fine-tune one.",
+            f"For example: verisim {command}",
+        )
+    if minutes and iterations:
+        raise BadInput("Both --minutes and --iterations were given.", "Say one of them.")
+
 
 USER_MODELS = Path(typer.get_app_dir("verisim")) / "models"
 """Where trained models go when nothing else is said."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -70,11 +70,7 @@ class Wish:
 
     def _candidate(self, plan: Plan, configuration: Configuration, version: int) -> Candidate:
         card = of_kind(plan.card(self.name, configuration, self.previous), self.network)
-        axes = tuple(
-            axis
-            for axis, letter in enumerate(AXES)
-            if letter in self._mirrored and card.patch_size[axis] > 1
-        )
+        axes = mirrored_axes(self.mirror, card.patch_size)
         described = replace(
             card,
             version=version,
@@ -83,14 +79,17 @@ class Wish:
         )
         return Candidate(described, self.batch_size or configuration.batch_size)
 
-    @property
-    def _mirrored(self) -> str:
-        mirrored = "" if self.mirror == "none" else self.mirror
-        if set(mirrored) - set(AXES):
-            raise BadInput(
-                f"{self.mirror!r} names no axes to mirror.", "Say xyz, x, y, z, xy, … or none."
-            )
-        return mirrored
+
+def mirrored_axes(mirror: str, patch_size: Sequence[int]) -> tuple[int, ...]:
+    """The axes that "xyz", "x", … or "none" names, but those along which a patch is one voxel.
+
+    Raises:
+        BadInput: It names none.
+    """
+    letters = "" if mirror == "none" else mirror
+    if set(letters) - set(AXES):
+        raise BadInput(f"{mirror!r} names no axes to mirror.", "Say xyz, x, y, z, xy, … or none.")
+    return tuple(k for k, letter in enumerate(AXES) if letter in letters and patch_size[k] > 1)
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -66,47 +65,23 @@ def synthesize(
     from verisim.devices import choose
     from verisim.installed import SHIPPED_MODELS, find_card
     from verisim.synthesis.case_set import CaseSet
-    from verisim.synthesis.provenance import provenance_of
-    from verisim.synthesis.synthesizer import Synthesizer
+    from verisim.synthesis.synthesizer import Synthesizer, wished
 
     terminal = Terminal(as_json)
-    card = _wished(find_card(model, SHIPPED_MODELS, models), seed, steps, solver, guidance)
+    found = find_card(model, SHIPPED_MODELS, models)
+    card = wished(found, seed=seed, steps=steps, solver=solver, guidance=guidance)
     synthesizer = Synthesizer(card, choose(device), precision.value)
     given = list(_label_maps(label_maps, card))
     cases = CaseSet(output, card, kind)
-    cases.clear()
-    numbers = range(first, first + count)
-    abouts = {
-        k: provenance_of(card, k, precision.value, given[k % len(given)] if given else None)
-        for k in numbers
-    }
-    wanted = [k for k, about in abouts.items() if not cases.has(about)]
-    written: list[Path] = []
     with terminal.progress("synthesize", COUNT) as progress:
-        for case in synthesizer(wanted, given, progress):
-            written.append(cases.add(case))
+        written = cases.fill(synthesizer, range(first, first + count), given, progress)
     if picture is not None:
         cases.draw(picture)
-    kept = len(abouts) - len(wanted)
+    kept = count - len(written)
     lines = [f"wrote {path}" for path in written] + ([f"kept {kept} cases"] if kept else [])
     facts = {"model": card.title, "folder": output, "written": written, "kept": kept}
     terminal.answer(facts, *lines)
     terminal.note("Not audited: these cases may copy training patients. Do not share them yet.")
-
-
-def _wished(
-    card: ModelCard,
-    seed: int | None,
-    steps: int | None,
-    solver: str | None,
-    guidance: float | None,
-) -> ModelCard:
-    """The card with the wish of how it samples."""
-    wish = {"seed": seed, "steps": steps, "solver": solver, "guidance": guidance}
-    given: dict[str, Any] = {name: one for name, one in wish.items() if one is not None}
-    if card.generation is None or not given:
-        return card
-    return replace(card, generation=replace(card.generation, **given))
 
 
 def _label_maps(path: Path | None, card: ModelCard) -> Iterator[LabelMap]:

@@ -8,12 +8,22 @@ from typing import Annotated, Literal
 
 import typer
 
-from verisim.cli.options import USER_MODELS, AsJson, Device, Models, SubjectPattern, SubjectTable
+from verisim.cli.options import (
+    ITERATIONS,
+    USER_MODELS,
+    AsJson,
+    Device,
+    LearningRate,
+    Minutes,
+    Models,
+    RunFolder,
+    SubjectPattern,
+    SubjectTable,
+    TrainingSeed,
+    ValidateEvery,
+    check_training,
+)
 from verisim.cli.terminal import Terminal
-from verisim.errors import BadInput
-
-ITERATIONS = 8000
-"""Optimizer steps when nothing is said about time: hours on a processor, minutes on a GPU."""
 
 
 def train(
@@ -64,22 +74,18 @@ def train(
             "networks, one a fold, in one model."
         ),
     ] = "none",
-    minutes: Annotated[
-        float | None, typer.Option(min=0.1, help="Plan the schedule to end in this time.")
-    ] = None,
+    minutes: Minutes = None,
     iterations: Annotated[
         int | None, typer.Option(min=1, help=f"Optimizer steps of each network. [{ITERATIONS}]")
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Patches a step. [the plan's]")
     ] = None,
-    learning_rate: Annotated[
-        float, typer.Option(min=0, help="Highest learning rate of AdamW.")
-    ] = 2e-3,
+    learning_rate: LearningRate = 2e-3,
     decay: Annotated[
         Literal["poly", "cosine"], typer.Option(help="How the learning rate falls to zero.")
     ] = "poly",
-    seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
+    seed: TrainingSeed = 0,
     train_split: Annotated[
         str,
         typer.Option(help="Cases to learn from, or to deal out to folds. [train, if there is]"),
@@ -87,13 +93,8 @@ def train(
     val_split: Annotated[
         str, typer.Option(help="Cases that choose the best weights where there are no folds.")
     ] = "val",
-    validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 500,
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of checkpoint and curves, continued if it exists. [runs/NAME-vN]"
-        ),
-    ] = None,
+    validate_every: ValidateEvery = 500,
+    run: RunFolder = None,
     subject_pattern: SubjectPattern = "",
     subject_table: SubjectTable = None,
     device: Device = "auto",
@@ -107,7 +108,7 @@ def train(
     from verisim.devices import choose
     from verisim.training.schedule import Schedule
 
-    _check(name, start_from, minutes, iterations)
+    check_training("train DATASET --name liver-ct", name, start_from, minutes, iterations)
     terminal = Terminal(as_json)
     with terminal.warnings_as_notes():
         opened = open_dataset(dataset, subject_pattern, subject_table)
@@ -136,14 +137,3 @@ def train(
         started,
     )
     order.improve(start_from) if start_from else order.train(wish)
-
-
-def _check(name: str, start_from: str, minutes: float | None, iterations: int | None) -> None:
-    """Refuse what contradicts itself."""
-    if bool(name) == bool(start_from):
-        raise BadInput(
-            "Say either --name, for a new model, or --from, to fine-tune one.",
-            "For example: verisim train DATASET --name liver-ct",
-        )
-    if minutes and iterations:
-        raise BadInput("Both --minutes and --iterations were given.", "Say one of them.")

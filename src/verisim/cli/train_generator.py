@@ -7,7 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from verisim.cli.options import USER_MODELS, AsJson, Device, Models, SubjectPattern, SubjectTable
+from verisim.cli.options import (
+    ITERATIONS,
+    USER_MODELS,
+    AsJson,
+    Device,
+    LearningRate,
+    Minutes,
+    Models,
+    RunFolder,
+    SubjectPattern,
+    SubjectTable,
+    TrainingSeed,
+    ValidateEvery,
+    check_training,
+)
 from verisim.cli.terminal import COUNT, Terminal
 from verisim.errors import BadInput
 
@@ -16,9 +30,6 @@ if TYPE_CHECKING:
     from verisim.cli.order import Wish
     from verisim.dataset import Dataset
     from verisim.training.budget import Candidate
-
-ITERATIONS = 8000
-"""Optimizer steps when nothing is said about time."""
 
 
 def train_generator(
@@ -52,28 +63,19 @@ def train_generator(
         str,
         typer.Option(help="Axes along which cases may be mirrored: x if it has both sides."),
     ] = "none",
-    minutes: Annotated[
-        float | None, typer.Option(min=0.1, help="Plan the schedule to end in this time.")
-    ] = None,
+    minutes: Minutes = None,
     iterations: Annotated[
         int | None, typer.Option(min=1, help=f"Optimizer steps. [{ITERATIONS}]")
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Cases a step. [the plan's]")
     ] = None,
-    learning_rate: Annotated[
-        float, typer.Option(min=0, help="Highest learning rate of AdamW.")
-    ] = 2e-3,
-    seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
+    learning_rate: LearningRate = 2e-3,
+    seed: TrainingSeed = 0,
     train_split: Annotated[str, typer.Option(help="Cases to learn from.")] = "train",
     val_split: Annotated[str, typer.Option(help="Cases that choose the best weights.")] = "val",
-    validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 500,
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of checkpoint and curves, continued if it exists. [runs/NAME-vN]"
-        ),
-    ] = None,
+    validate_every: ValidateEvery = 500,
+    run: RunFolder = None,
     subject_pattern: SubjectPattern = "",
     subject_table: SubjectTable = None,
     device: Device = "auto",
@@ -88,7 +90,9 @@ def train_generator(
     from verisim.training.kinds import generator_of
     from verisim.training.schedule import Schedule
 
-    _check(name, start_from, minutes, iterations)
+    check_training(
+        "train-generator DATASET --name my-cases", name, start_from, minutes, iterations
+    )
     terminal, chosen = Terminal(as_json), choose(device)
     with terminal.warnings_as_notes():
         opened = open_dataset(dataset, subject_pattern, subject_table)
@@ -134,24 +138,13 @@ def _timed(card: ModelCard, device: str) -> ModelCard:
     return write_card(replace(card, seconds_per_volume=round(seconds, 2)))
 
 
-def _check(name: str, start_from: str, minutes: float | None, iterations: int | None) -> None:
-    """Refuse what contradicts itself."""
-    if bool(name) == bool(start_from):
-        raise BadInput(
-            "Say either --name, for a new model, or --from, to train one further.",
-            "For example: verisim train-generator DATASET --name my-cases",
-        )
-    if minutes and iterations:
-        raise BadInput("Both --minutes and --iterations were given.", "Say one of them.")
-
-
 def _following(
     name: str, models: Path, mirror: str, batch_size: int | None
 ) -> tuple[ModelCard, int]:
     """The next version of a generator, which begins with the weights of the present one."""
     from dataclasses import replace
 
-    from verisim.cli.order import AXES
+    from verisim.cli.order import mirrored_axes
     from verisim.installed import SHIPPED_MODELS, find_card
 
     card = find_card(name, SHIPPED_MODELS, models)
@@ -159,9 +152,7 @@ def _following(
         raise BadInput(
             f"{card.title} segments and makes no cases.", "Fine-tune it with `verisim train`."
         )
-    if mirror != "none" and set(mirror) - set(AXES):
-        raise BadInput(f"{mirror!r} names no axes to mirror.", "Say x, y, z, xy, … or none.")
-    axes = () if mirror == "none" else tuple(AXES.index(axis) for axis in mirror)
+    axes = mirrored_axes(mirror, card.patch_size)
     batch = card.training.batch_size if card.training else 2
     return replace(card, mirrored_axes=axes), batch_size or batch
 

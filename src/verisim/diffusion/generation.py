@@ -56,6 +56,11 @@ class Generation:
             raise BadInput(f"{self.seed} is no seed.", f"Say a number from 0 to {2**31 - 1}.")
 
     @property
+    def questions(self) -> int:
+        """How often a step asks the network of images: guidance asks twice."""
+        return 1 if self.guidance == 1 else 2
+
+    @property
     def noise(self) -> Karras:
         """The schedule."""
         return Karras()

@@ -6,7 +6,7 @@ import json
 import time
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,9 +21,7 @@ from verisim.installed import SHIPPED_MODELS, find_card
 from verisim.jobs.kind import Task
 from verisim.progress import Progress
 from verisim.synthesis.case_set import CaseSet
-from verisim.synthesis.provenance import Provenance, provenance_of
-from verisim.synthesis.synthesizer import Synthesizer
-from verisim.volume import LabelMap
+from verisim.synthesis.synthesizer import Synthesizer, wished
 
 MOST_AT_ONCE = 500
 """Cases of one job; of more, several jobs make one set by `first`."""
@@ -58,13 +56,8 @@ class SynthesizeRequest(BaseModel, frozen=True, extra="forbid"):
 
     def of(self, card: ModelCard) -> ModelCard:
         """The card with the wish; that of what makes no cases as it is."""
-        if card.generation is None:
-            return card
-        named = ("seed", "steps", "solver", "guidance")
-        wish: dict[str, Any] = {
-            name: getattr(self, name) for name in named if getattr(self, name) is not None
-        }
-        return replace(card, generation=replace(card.generation, **wish))
+        wish = self.model_dump(include={"seed", "steps", "solver", "guidance"})
+        return wished(card, **wish)
 
 
 @dataclass(frozen=True)
@@ -101,12 +94,9 @@ class Synthesizing:
         card = asked.of(self.models(task.request)[0])
         given = [read_label_map(path, card.labels) for path in sorted(task.inputs.iterdir())]
         cases = CaseSet(task.scratch / "cases", card, asked.format)
-        cases.clear()
         synthesizer = Synthesizer(card, task.device, asked.precision)
         numbers = range(asked.first, asked.first + asked.count)
-        wanted = [k for k in numbers if not cases.has(_about(card, asked, k, given))]
-        for case in synthesizer(wanted, given, progress):
-            cases.add(case)
+        cases.fill(synthesizer, numbers, given, progress)
         cases.draw(task.results / "preview.png")
         _pack(cases.folder, task.results / "cases.zip")
         answer = {
@@ -121,13 +111,6 @@ class Synthesizing:
         }
         (task.results / "report.json").write_text(json.dumps(answer, indent=2))
         return answer
-
-
-def _about(
-    card: ModelCard, asked: SynthesizeRequest, number: int, given: list[LabelMap]
-) -> Provenance:
-    shown = given[number % len(given)] if given else None
-    return provenance_of(card, number, asked.precision, shown)
 
 
 def _pack(folder: Path, path: Path) -> None:

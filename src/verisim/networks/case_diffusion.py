@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import prod
 from typing import ClassVar
 
 import torch
 from pydantic import ConfigDict
 from torch import Tensor, nn
 
-from verisim.errors import BadCard
 from verisim.networks.layers import Head
 from verisim.networks.timed import TIME_CHANNELS, Decoder, Encoder, Time
-from verisim.networks.unet import Triple, UNet
+from verisim.networks.unet import Triple, UNet, check_stages, divisor_of
 
 
 @dataclass(frozen=True)
@@ -45,18 +43,12 @@ class CaseDiffusion:
         return cls(unet.features, unet.strides, unet.kernel_sizes, joint)
 
     def __post_init__(self) -> None:
-        if not len(self.features) == len(self.strides) == len(self.kernel_sizes) > 1:
-            raise BadCard(
-                f"A generator of {len(self.features)} stages cannot have {len(self.strides)} "
-                f"strides and {len(self.kernel_sizes)} kernel sizes.",
-                "Give each stage its features, stride and kernel size; two stages at least.",
-            )
+        check_stages("generator", self.features, self.strides, self.kernel_sizes)
 
     @property
     def divisor(self) -> Triple:
         """A patch must be a multiple of this along each axis."""
-        x, y, z = (prod(axis) for axis in zip(*self.strides, strict=True))
-        return x, y, z
+        return divisor_of(self.strides)
 
     @property
     def coarse(self) -> Triple:

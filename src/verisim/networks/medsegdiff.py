@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import ClassVar
 
 import torch
@@ -12,12 +11,11 @@ from pydantic import ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional
 
-from verisim.errors import BadCard
 from verisim.networks.fourier import FFParser
 from verisim.networks.layers import Convolution, Head
 from verisim.networks.spectral import SpectralAttention
 from verisim.networks.timed import TIME_CHANNELS, Decoder, Encoder, Time
-from verisim.networks.unet import Triple, UNet
+from verisim.networks.unet import Triple, UNet, check_stages, divisor_of
 
 FREQUENCIES = 16
 """Of the attentive map along an axis; half as many along the last, whose spectrum is halved."""
@@ -55,18 +53,12 @@ class MedSegDiff:
         return cls(unet.features, unet.strides, unet.kernel_sizes)
 
     def __post_init__(self) -> None:
-        if not len(self.features) == len(self.strides) == len(self.kernel_sizes) > 1:
-            raise BadCard(
-                f"A MedSegDiff of {len(self.features)} stages cannot have {len(self.strides)} "
-                f"strides and {len(self.kernel_sizes)} kernel sizes.",
-                "Give each stage its features, stride and kernel size; two stages at least.",
-            )
+        check_stages("MedSegDiff", self.features, self.strides, self.kernel_sizes)
 
     @property
     def divisor(self) -> Triple:
         """A patch must be a multiple of this along each axis."""
-        x, y, z = (prod(axis) for axis in zip(*self.strides, strict=True))
-        return x, y, z
+        return divisor_of(self.strides)
 
     def build(self, channels: int, classes: int) -> MaskDenoiser:
         """The network for images of so many channels and masks of so many classes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
@@ -53,12 +54,7 @@ class UNet:
     residual: bool = False
 
     def __post_init__(self) -> None:
-        if not len(self.features) == len(self.strides) == len(self.kernel_sizes) > 1:
-            raise BadCard(
-                f"A U-Net of {len(self.features)} stages cannot have {len(self.strides)} strides "
-                f"and {len(self.kernel_sizes)} kernel sizes.",
-                "Give each stage its features, stride and kernel size; two stages at least.",
-            )
+        check_stages("U-Net", self.features, self.strides, self.kernel_sizes)
         if len(self.encoder_depths) != self.stages or len(self.decoder_depths) != self.stages - 1:
             raise BadCard(
                 f"A U-Net of {self.stages} stages cannot have {self.convolutions} convolutions on "
@@ -113,8 +109,7 @@ class UNet:
     @property
     def divisor(self) -> Triple:
         """A patch must be a multiple of this along each axis."""
-        x, y, z = (prod(axis) for axis in zip(*self.strides, strict=True))
-        return x, y, z
+        return divisor_of(self.strides)
 
 
 def _quicken(network: nn.Module) -> None:
@@ -146,3 +141,28 @@ def _listed(network: nn.Module, name: str) -> nn.ModuleList | nn.Sequential:
 
 def _each(depths: int | tuple[int, ...], stages: int) -> tuple[int, ...]:
     return (depths,) * stages if isinstance(depths, int) else tuple(depths)
+
+
+def check_stages(
+    kind: str,
+    features: Sequence[int],
+    strides: Sequence[Triple],
+    kernel_sizes: Sequence[Triple],
+) -> None:
+    """Refuse a network whose stages are not each described.
+
+    Raises:
+        BadCard: Says how many of what there are.
+    """
+    if not len(features) == len(strides) == len(kernel_sizes) > 1:
+        raise BadCard(
+            f"A {kind} of {len(features)} stages cannot have {len(strides)} strides "
+            f"and {len(kernel_sizes)} kernel sizes.",
+            "Give each stage its features, stride and kernel size; two stages at least.",
+        )
+
+
+def divisor_of(strides: Sequence[Triple]) -> Triple:
+    """What a patch must be a multiple of along each axis."""
+    x, y, z = (prod(axis) for axis in zip(*strides, strict=True))
+    return x, y, z

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,9 +15,10 @@ from verisim.errors import BadInput
 from verisim.files import dicom_synthetic, nifti, nrrd, read, read_label_map, write
 from verisim.files.atomic import clear_unfinished, make_folder, replacing
 from verisim.montage import MOST_CASES, draw_cases
+from verisim.progress import SILENT, Progress
 from verisim.synthesis.provenance import MARK, Provenance
-from verisim.synthesis.synthesizer import SyntheticCase
-from verisim.volume import Volume
+from verisim.synthesis.synthesizer import Synthesizer, SyntheticCase
+from verisim.volume import LabelMap, Volume
 
 Format = Literal["nifti", "nrrd", "dicom"]
 """Of the images; label maps of DICOM series are NIfTI."""
@@ -37,6 +39,25 @@ class CaseSet:
     folder: Path
     card: ModelCard
     kind: Format = "nifti"
+
+    def fill(
+        self,
+        synthesizer: Synthesizer,
+        numbers: Sequence[int],
+        label_maps: Sequence[LabelMap] = (),
+        progress: Progress = SILENT,
+    ) -> list[Path]:
+        """Make and write those cases that are not there; see `Synthesizer`.
+
+        Returns:
+            The images that were written.
+
+        Raises:
+            BadInput: A case of such a name was made otherwise.
+        """
+        self.clear()
+        wanted = [k for k in numbers if not self.has(synthesizer.provenance(k, label_maps))]
+        return [self.add(case) for case in synthesizer(wanted, label_maps, progress)]
 
     def has(self, provenance: Provenance) -> bool:
         """Whether a case is there already, made by the same words.

@@ -17,6 +17,7 @@ from verisim.diffusion.sampling import Solver
 from verisim.embedding import Directions, Embedding
 from verisim.ensembles import segmenter_of
 from verisim.errors import BadCard
+from verisim.fidelity import Pairs
 from verisim.files.atomic import replacing
 from verisim.metrics import dice
 from verisim.metrics.fidelity import Features, frechet_distance, kernel_distance
@@ -30,8 +31,6 @@ EVALUATIONS = (4, 8, 16, 32, 64, 250)
 
 SOLVERS: tuple[Solver, ...] = ("ddim", "dpm-solver", "heun", "ddpm")
 """All that there are."""
-
-Pairs = Sequence[tuple[Volume, LabelMap]]
 
 
 @dataclass(frozen=True)
@@ -140,10 +139,9 @@ def ways_of(
     if card.generation is None:
         raise BadCard(f"{card.title} makes no cases.", "Choose a model of the kind synthesis.")
     own, found = card.generation, [card.generation]
-    asked = 1 if own.guidance == 1 else 2
     for solver in solvers:
         for wanted in evaluations:
-            each = asked * (2 if solver == "heun" else 1)
+            each = own.questions * (2 if solver == "heun" else 1)
             way = replace(own, solver=solver, steps=max(1, round(wanted / each)))
             found += [way] if way not in found else []
     return found

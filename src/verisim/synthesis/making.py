@@ -81,7 +81,7 @@ class DiffusionMaker:
         generator = torch.Generator().manual_seed(request.seed)
         device = next(self.network.parameters()).device
         given = request.labels
-        box = self._box(generator) if given is None else _triple(given.shape)
+        box = self.network.box(self.patch, generator) if given is None else given.shape
         place = placed(box, self.patch)
         inside = torch.zeros((1, 1, *self.patch), device=device)
         inside[(..., *place)] = 1
@@ -92,22 +92,17 @@ class DiffusionMaker:
             masks = (
                 self._labels(inside, generator, Part(progress, 0, 2, "labels"))
                 if given is None
-                else self._given(given, place).to(device)
+                else self._given(given, place) * inside
             )
             image = self._image(masks, inside, generator, Part(progress, 1, 2, "image"))
         labels = masks.argmax(dim=1)[0]
-        steps = self.generation.sampler(_nothing).evaluations(self.generation.steps)
-        return Making(image[(0, slice(None), *place)], labels[place], steps * self._questions)
+        evaluations = self._evaluations * self.generation.questions
+        return Making(image[(0, slice(None), *place)], labels[place], evaluations)
 
     @property
-    def _questions(self) -> int:
-        """Evaluations of the network a step: guidance asks twice."""
-        return 1 if self.generation.guidance == 1 else 2
-
-    def _box(self, generator: torch.Generator) -> Triple:
-        drawn = self.network.box(self.patch, generator)
-        x, y, z = (1 if most == 1 else side for side, most in zip(drawn, self.patch, strict=True))
-        return x, y, z
+    def _evaluations(self) -> int:
+        """Of a denoiser for an image."""
+        return self.generation.sampler(_nothing).evaluations(self.generation.steps)
 
     def _labels(self, inside: Tensor, generator: torch.Generator, progress: Progress) -> Tensor:
         """A new label map as masks (1, K, X, Y, Z) of 0 and 1."""
@@ -116,24 +111,14 @@ class DiffusionMaker:
         coarse = functional.avg_pool3d(inside, self.network.plan.coarse)
         steps = self.generation.label_steps
         denoiser = Preconditioned(network, self.generation.noise)
-        clean = self._sampled(
-            denoiser,
-            coarse,
-            coarse,
-            network.made,
-            steps,
-            generator,
-            progress,
-        )
+        clean = self._sampled(denoiser, coarse, coarse, network.made, steps, generator, progress)
         return _masks(finer(clean, self.network.plan.coarse), inside)
 
     def _given(self, labels: Tensor, place: tuple[slice, slice, slice]) -> Tensor:
         whole = torch.zeros((1, *self.patch), dtype=torch.int64)
         whole[(0, *place)] = labels.long()
-        masks = functional.one_hot(whole, self.network.classes).movedim(-1, 1).float()
-        inside = torch.zeros((1, 1, *self.patch))
-        inside[(..., *place)] = 1
-        return masks * inside
+        masks = functional.one_hot(whole, self.network.classes).movedim(-1, 1)
+        return masks.to(next(self.network.parameters()))
 
     def _image(
         self, masks: Tensor, inside: Tensor, generator: torch.Generator, progress: Progress
@@ -159,8 +144,7 @@ class DiffusionMaker:
         both = self._sampled(denoiser, inside, inside, network.made, steps, generator, progress)
         image, masks = both[:, : self.network.channels], both[:, self.network.channels :]
         labels = _masks(masks, inside).argmax(dim=1)[0]
-        evaluations = self.generation.sampler(_nothing).evaluations(steps)
-        return Making(image[(0, slice(None), *place)], labels[place], evaluations)
+        return Making(image[(0, slice(None), *place)], labels[place], self._evaluations)
 
     def _sampled(
         self,
@@ -230,8 +214,3 @@ def _without_labels(known: Tensor) -> Tensor:
 
 def _nothing(noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
     return noisy
-
-
-def _triple(shape: Sequence[int]) -> Triple:
-    x, y, z = shape
-    return x, y, z

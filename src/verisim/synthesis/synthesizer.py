@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import nibabel
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from verisim.card import ModelCard
 from verisim.errors import BadCard, BadInput
 from verisim.networks.case_diffusion import CaseGenerator
+from verisim.planning.explain import sides
 from verisim.precision import laid_out
 from verisim.progress import SILENT, Part, Progress
 from verisim.synthesis.making import DiffusionMaker, Maker, Making, Request
@@ -89,10 +90,15 @@ class Synthesizer:
                 raise BadInput(
                     f"A set has no case number {number}.", f"Ask for 0 to {MOST_CASES - 1}."
                 )
-        given = [self._checked(one) for one in label_maps]
+        for label_map in label_maps:
+            self._check(label_map)
         for k, number in enumerate(numbers):
             part = Part(progress, k, len(numbers), "case")
-            yield self._case(number, given[number % len(given)] if given else None, part)
+            yield self._case(number, _turn(number, label_maps), part)
+
+    def provenance(self, number: int, label_maps: Sequence[LabelMap] = ()) -> Provenance:
+        """Where a case comes from, made already or not; see `__call__`."""
+        return provenance_of(self.card, number, self.precision, _turn(number, label_maps))
 
     def _case(self, number: int, given: LabelMap | None, progress: Progress) -> SyntheticCase:
         seed = self.card.generation.seed if self.card.generation else 0
@@ -123,7 +129,7 @@ class Synthesizer:
         affine[:3, :3] = np.linalg.inv(turn[:3, :3]) * spacing
         return affine
 
-    def _checked(self, label_map: LabelMap) -> LabelMap:
+    def _check(self, label_map: LabelMap) -> None:
         """Refuse what the model cannot make an image for."""
         if isinstance(self.maker, DiffusionMaker) and self.maker.network.labels is None:
             raise BadInput(
@@ -140,11 +146,27 @@ class Synthesizer:
         shape, most = on_grid(self.card, label_map).spatial_shape, self.card.patch_size
         if not fits(self.card, label_map):
             raise BadInput(
-                f"The label map has {_sides(shape)} voxels of the model's size, "
-                f"{self.card.title} makes {_sides(most)} at most.",
+                f"The label map has {sides(shape)} voxels of the model's size, "
+                f"{self.card.title} makes {sides(most)} at most.",
                 "Crop it to the part that the model shows.",
             )
-        return label_map
+
+
+def wished(card: ModelCard, **wish: object) -> ModelCard:
+    """The card with those settings of its generation that are not None.
+
+    Raises:
+        BadInput: One is out of bounds.
+    """
+    given: dict[str, Any] = {name: one for name, one in wish.items() if one is not None}
+    if card.generation is None:
+        return card
+    return replace(card, generation=replace(card.generation, **given))
+
+
+def _turn(number: int, label_maps: Sequence[LabelMap]) -> LabelMap | None:
+    """Label maps take turns by the number of the case."""
+    return label_maps[number % len(label_maps)] if label_maps else None
 
 
 def on_grid(card: ModelCard, label_map: LabelMap) -> LabelMap:
@@ -155,11 +177,7 @@ def on_grid(card: ModelCard, label_map: LabelMap) -> LabelMap:
         wanted or own
         for wanted, own in zip(card.preprocessing.spacing_mm, turned.spacing_mm, strict=True)
     )
-    turned = turned.resampled((x, y, z))
-    array = np.zeros(turned.spatial_shape, np.int16)
-    for name, value in card.labels.items():
-        array[turned.binary(name)] = value
-    return LabelMap(array, turned.affine, card.labels)
+    return turned.resampled((x, y, z)).valued(card.labels)
 
 
 def fits(card: ModelCard, label_map: LabelMap) -> bool:
@@ -190,7 +208,3 @@ def _intensities(made: Making) -> Array:
     image = (MEAN + DEVIATION * made.image.float()).round().clamp(0, 32767)
     array: Array = image.cpu().numpy().astype(np.int16)
     return array[0] if len(array) == 1 else array
-
-
-def _sides(shape: Sequence[int]) -> str:
-    return "×".join(str(side) for side in shape)

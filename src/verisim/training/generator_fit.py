@@ -19,6 +19,7 @@ from verisim.files.atomic import clear_unfinished, make_folder
 from verisim.memory import keep_freed
 from verisim.networks.case_diffusion import CaseGenerator
 from verisim.networks.weights import fill, weights_of
+from verisim.planning.explain import sides
 from verisim.precision import laid_out
 from verisim.progress import SILENT, Progress
 from verisim.training.augmentation import seeded
@@ -102,7 +103,6 @@ class GeneratorFit:
             schedule = learning.in_time(self.minutes, started) if self.minutes else self.schedule
             learning = replace(learning, schedule=schedule)
             trained = learning.loop(run_folder).run(learning.batches(), learning.score, progress)
-            fingerprint = fingerprint_of(training)
             about = record(
                 self.card,
                 self.dataset,
@@ -112,8 +112,8 @@ class GeneratorFit:
                 trained.seconds,
                 self.device,
             )
+            about = replace(about, fingerprint=fingerprint_of(training))
         figures = {f"loss.{self.validation_split}": round(-trained.score, 4)}
-        about = replace(about, fingerprint=fingerprint)
         version = self.card.version + bool(self.card.sha256)
         described = replace(self.card, training=about, figures=figures, version=version)
         clear_unfinished(model_folder, described.weights_path.name)
@@ -226,10 +226,9 @@ def check_fit(card: ModelCard, examples: Sequence[Example]) -> None:
         if any(n > side > 1 for n, side in zip(example.label.shape, card.patch_size, strict=True))
     ]
     if len(larger) > MOST_CUT_OFF * len(examples):
-        shape = "×".join(str(side) for side in larger[0].label.shape)
-        most = "×".join(str(side) for side in card.patch_size)
         raise BadInput(
-            f"{len(larger)} of {len(examples)} cases are larger than the {most} voxels that "
-            f"{card.name} makes; {larger[0].name} has {shape}.",
+            f"{len(larger)} of {len(examples)} cases are larger than the "
+            f"{sides(card.patch_size)} voxels that {card.name} makes; {larger[0].name} has "
+            f"{sides(larger[0].label.shape)}.",
             "Plan a coarser grid (--configuration 3d_lowres), or crop the cases.",
         )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import astuple, dataclass, replace
+from math import isfinite
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -125,14 +126,15 @@ class Loop:
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.objective(self.network, batch, self.iteration)
-        _check_finite(loss, self.iteration)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
         nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         self.optimizer.step()
         self.pace.step()
         self.average.update_parameters(self.network)
         self.iteration += 1
-        return loss.item()
+        seen = loss.item()  # once, when all is done: a graphics card waits for it
+        _check_finite(seen, self.iteration)
+        return seen
 
     def resume(self) -> None:
         """Take everything from the checkpoint of an interrupted run, if there is one.
@@ -208,10 +210,10 @@ class Loop:
         return f"{shown} best score {self.best.score:.3f}" if self.best.weights else shown
 
 
-def _check_finite(loss: Tensor, iteration: int) -> None:
-    if not torch.isfinite(loss):
+def _check_finite(loss: float, iteration: int) -> None:
+    if not isfinite(loss):
         raise Diverged(
-            f"The loss of step {iteration + 1} is {loss.item()}: the training has diverged.",
+            f"The loss of step {iteration} is {loss}: the training has diverged.",
             "Its last checkpoint is kept; begin anew in another folder, with a lower learning "
             "rate.",
         )
