@@ -1,0 +1,1 @@
+"""Whether synthetic cases copy training patients, said with calibrated statistics."""
