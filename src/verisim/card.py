@@ -6,12 +6,11 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-import tomli_w
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -22,20 +21,19 @@ from verisim.errors import BadCard, NotFound
 from verisim.expectation import Expectation
 from verisim.files import Color
 from verisim.files.atomic import make_folder, replacing
+from verisim.files.toml import to_toml
 from verisim.networks.averaged import Average
 from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.networks.mask_sampler import MaskSampler
 from verisim.networks.medsegdiff import MedSegDiff
 from verisim.networks.network import KINDS, Network
+from verisim.networks.stylegan import Latents, StyleGan
 from verisim.networks.unet import UNet
 from verisim.networks.weights import fill
 from verisim.preprocessing import Preprocessing
 from verisim.training_record import TrainingRecord
 
 Configuration = Literal["2d", "3d_fullres", "3d_lowres", "3d_cascade_fullres"]
-
-NUMBERS = re.compile(r"\[\n\s*((?:[-+.\w]+,\s*)+)\]")
-"""A list of numbers over several lines: a person reads it better on one."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class ModelCard:
         patch_size: Spatial shape that the network sees at once.
         network: The network's arguments.
         sampling: How masks come out of noise; of MedSegDiff only.
-        generation: How cases come out of noise; of what synthesizes only.
+        generation: How cases come out of noise, or of latent vectors; of what synthesizes only.
         configuration: Which of a plan's networks it is, in nnU-Net's words.
         members: Networks of this shape in the weights' file, whose logits are averaged.
         mirrored_axes: Axes of the network's world along which training mirrored its patches.
@@ -89,7 +87,7 @@ class ModelCard:
     version: int = 1
     kind: Literal["segmentation", "synthesis"] = "segmentation"
     sampling: Sampling | None = None
-    generation: Generation | None = None
+    generation: Generation | Latents | None = None
     configuration: Configuration = "3d_fullres"
     members: int = 1
     mirrored_axes: tuple[int, ...] = ()
@@ -152,12 +150,20 @@ class ModelCard:
                 "MedSegDiff, and only then.",
                 "Write a table [sampling], or leave it out.",
             )
-        makes = isinstance(self.network, CaseDiffusion)
-        if (makes, makes) != (self.kind == "synthesis", self.generation is not None):
+        makes, drawn = self.kind == "synthesis", isinstance(self.generation, Latents)
+        noise = isinstance(self.generation, Generation)
+        kinds = isinstance(self.network, CaseDiffusion), isinstance(self.network, StyleGan)
+        if (noise, drawn) != kinds or makes != any(kinds):
             raise BadCard(
                 f"The card of {self.name} must say kind = synthesis and how cases are generated "
                 "if its network makes cases, and only then.",
                 "Write a table [generation], or leave both out.",
+            )
+        if isinstance(self.network, StyleGan) and self.network.patch != self.patch_size:
+            raise BadCard(
+                f"The network of {self.name} makes cases of {self.network.patch} voxels, its card "
+                f"says {self.patch_size}.",
+                "Write the one that the other is.",
             )
         if any(size % d for size, d in zip(self.patch_size, self.network.divisor, strict=True)):
             raise BadCard(
@@ -200,7 +206,7 @@ class ModelCard:
     def _single(self, deep_supervision: bool) -> nn.Module:
         if isinstance(self.network, UNet):
             return self.network.build(self.inputs, self.classes, deep_supervision)
-        if isinstance(self.network, CaseDiffusion):
+        if isinstance(self.network, CaseDiffusion | StyleGan):
             return self.network.build(len(self.channels), self.classes)
         denoiser = self.network.build(self.inputs, self.classes)
         return MaskSampler(denoiser, self.sampling or Sampling())
@@ -260,14 +266,14 @@ def write_model(card: ModelCard, weights: Mapping[str, Tensor], folder: Path) ->
     placed = replace(card, folder=folder)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     with replacing(placed.weights_path) as temporary:
-        temporary.write_bytes(save(tensors, metadata={"card": _toml(placed)}))
+        temporary.write_bytes(save(tensors, metadata={"card": to_toml(placed, ["folder"])}))
     return write_card(replace(placed, sha256=sha256_of(placed.weights_path)))
 
 
 def write_card(card: ModelCard) -> ModelCard:
     """Write a card again, beside the weights that are in its folder."""
     with replacing(card.card_path) as temporary:
-        temporary.write_text(_toml(card), encoding="utf-8")
+        temporary.write_text(to_toml(card, ["folder"]), encoding="utf-8")
     return card
 
 
@@ -275,17 +281,6 @@ def sha256_of(path: Path) -> str:
     """Checksum of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _toml(card: ModelCard) -> str:
-    fields = asdict(card)
-    del fields["folder"]
-    text = tomli_w.dumps(_without_none(fields), multiline_strings=False)
-    return NUMBERS.sub(lambda found: f"[{', '.join(found[1].replace(',', ' ').split())}]", text)
-
-
-def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if value is not None}
 
 
 def _fill(network: nn.Module, path: Path, title: str) -> None:

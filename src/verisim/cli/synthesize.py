@@ -44,6 +44,12 @@ def synthesize(
         float | None,
         typer.Option(help="How strongly images follow labels; 1 as learned. [as the card says]"),
     ] = None,
+    truncation: Annotated[
+        float | None,
+        typer.Option(
+            help="How far a StyleGAN goes from the mean case; 1 as learned. [as the card says]"
+        ),
+    ] = None,
     kind: Annotated[
         Literal["nifti", "nrrd", "dicom"],
         typer.Option("--format", help="Of the images; dicom: a folder of slices a case."),
@@ -69,7 +75,14 @@ def synthesize(
 
     terminal = Terminal(as_json)
     found = find_card(model, SHIPPED_MODELS, models)
-    card = wished(found, seed=seed, steps=steps, solver=solver, guidance=guidance)
+    card = wished(
+        found,
+        seed=seed,
+        steps=steps,
+        solver=solver,
+        guidance=guidance,
+        truncation=truncation,
+    )
     synthesizer = Synthesizer(card, choose(device), precision.value)
     given = list(_label_maps(label_maps, card))
     cases = CaseSet(output, card, kind)

@@ -19,6 +19,7 @@ from verisim.files import read_label_map
 from verisim.files.atomic import replacing
 from verisim.installed import SHIPPED_MODELS, find_card
 from verisim.jobs.kind import Task
+from verisim.networks.stylegan import FARTHEST
 from verisim.progress import Progress
 from verisim.synthesis.case_set import CaseSet
 from verisim.synthesis.synthesizer import Synthesizer, wished
@@ -38,6 +39,7 @@ class SynthesizeRequest(BaseModel, frozen=True, extra="forbid"):
         steps: From noise to image; None as its card says.
         solver: The sampler; None as its card says.
         guidance: How strongly images follow label maps; None as its card says.
+        truncation: How far a StyleGAN goes from the mean case; None as its card says.
         format: Of the images.
         precision: single: the same voxels on every machine.
         device: auto, cpu, cuda:0, …
@@ -50,13 +52,14 @@ class SynthesizeRequest(BaseModel, frozen=True, extra="forbid"):
     steps: int | None = Field(None, ge=1, le=MOST)
     solver: Solver | None = None
     guidance: float | None = Field(None, ge=0, le=STRONGEST, allow_inf_nan=False)
+    truncation: float | None = Field(None, gt=0, le=FARTHEST, allow_inf_nan=False)
     format: Literal["nifti", "nrrd", "dicom"] = "nifti"
     precision: Literal["auto", "single"] = "auto"
     device: str = Field("auto", max_length=40)
 
     def of(self, card: ModelCard) -> ModelCard:
         """The card with the wish; that of what makes no cases as it is."""
-        wish = self.model_dump(include={"seed", "steps", "solver", "guidance"})
+        wish = self.model_dump(include={"seed", "steps", "solver", "guidance", "truncation"})
         return wished(card, **wish)
 
 

@@ -9,10 +9,11 @@ from pydantic import Discriminator, Tag
 
 from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.networks.medsegdiff import MedSegDiff
+from verisim.networks.stylegan import StyleGan
 from verisim.networks.unet import UNet
 
-UNET, MEDSEGDIFF, CASE_DIFFUSION = "unet", "medsegdiff", "case-diffusion"
-KINDS = (UNET, MEDSEGDIFF, CASE_DIFFUSION)
+UNET, MEDSEGDIFF, CASE_DIFFUSION, STYLEGAN = "unet", "medsegdiff", "case-diffusion", "stylegan"
+KINDS = (UNET, MEDSEGDIFF, CASE_DIFFUSION, STYLEGAN)
 
 
 def kind_of(network: object) -> str:
@@ -20,6 +21,8 @@ def kind_of(network: object) -> str:
     fields = network if isinstance(network, Mapping) else {}
     if isinstance(network, CaseDiffusion) or "joint" in fields:
         return CASE_DIFFUSION
+    if isinstance(network, StyleGan) or "coarsest" in fields:
+        return STYLEGAN
     sampled = isinstance(network, MedSegDiff) or not {"dynamic", "ff_parser"}.isdisjoint(fields)
     return MEDSEGDIFF if sampled else UNET
 
@@ -27,7 +30,8 @@ def kind_of(network: object) -> str:
 Network = Annotated[
     Annotated[UNet, Tag(UNET)]
     | Annotated[MedSegDiff, Tag(MEDSEGDIFF)]
-    | Annotated[CaseDiffusion, Tag(CASE_DIFFUSION)],
+    | Annotated[CaseDiffusion, Tag(CASE_DIFFUSION)]
+    | Annotated[StyleGan, Tag(STYLEGAN)],
     Discriminator(kind_of),
 ]
 """Any of them; what is wrong with one is said of that one."""

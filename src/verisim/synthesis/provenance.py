@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 
 from verisim import __version__
 from verisim.card import ModelCard
+from verisim.diffusion import Generation
+from verisim.networks.stylegan import Latents
 from verisim.volume import LabelMap, Volume
 
 MARK = "SYNTHETIC"
@@ -27,6 +29,7 @@ class Provenance:
         steps: From noise to the image.
         guidance: How strongly the image follows the label map.
         precision: "auto" or "single"; the same voxels on every machine need single.
+        truncation: How far styles of a StyleGAN go from their mean; 0 of what has none.
         labels: "made" by the generator, or "given".
         labels_sha256: Of the voxels of a given label map.
         trained_on: Name of the data set that the generator learned from.
@@ -43,6 +46,7 @@ class Provenance:
     solver: str
     steps: int
     guidance: float
+    truncation: float
     precision: str
     labels: str
     labels_sha256: str
@@ -79,14 +83,16 @@ def provenance_of(
         given: The label map that the image is made for; None: one is made.
     """
     generation, training = card.generation, card.training
+    sampled = generation if isinstance(generation, Generation) else None
     return Provenance(
         generator=card.title,
         sha256=card.sha256,
         seed=generation.seed if generation else 0,
         number=number,
-        solver=generation.solver if generation else "",
-        steps=generation.steps if generation else 0,
-        guidance=generation.guidance if generation else 0.0,
+        solver=sampled.solver if sampled else "",
+        steps=sampled.steps if sampled else 0,
+        guidance=sampled.guidance if sampled else 0.0,
+        truncation=generation.truncation if isinstance(generation, Latents) else 0.0,
         precision=precision,
         labels="made" if given is None else "given",
         labels_sha256="" if given is None else sha256_of_voxels(given),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 import nibabel
@@ -13,11 +13,13 @@ import torch
 from verisim.card import ModelCard
 from verisim.errors import BadCard, BadInput
 from verisim.networks.case_diffusion import CaseGenerator
+from verisim.networks.stylegan import Latents, StyleGenerator
 from verisim.planning.explain import sides
 from verisim.precision import laid_out
 from verisim.progress import SILENT, Part, Progress
 from verisim.synthesis.making import DiffusionMaker, Maker, Making, Request
 from verisim.synthesis.provenance import Provenance, provenance_of
+from verisim.synthesis.styling import StyleMaker
 from verisim.volume import Array, LabelMap, Volume
 
 MEAN, DEVIATION = 500.0, 150.0
@@ -131,10 +133,10 @@ class Synthesizer:
 
     def _check(self, label_map: LabelMap) -> None:
         """Refuse what the model cannot make an image for."""
-        if isinstance(self.maker, DiffusionMaker) and self.maker.network.labels is None:
+        if not self.maker.takes_labels:
             raise BadInput(
                 f"{self.card.title} makes image and labels together, so none can be given.",
-                "Take a model that was trained without --joint.",
+                "Take a diffusion model that was trained without --joint.",
             )
         absent = self.card.labels.keys() - label_map.labels.keys()
         if absent:
@@ -156,11 +158,17 @@ def wished(card: ModelCard, **wish: object) -> ModelCard:
     """The card with those settings of its generation that are not None.
 
     Raises:
-        BadInput: One is out of bounds.
+        BadInput: One is out of bounds, or no setting of such a model.
     """
     given: dict[str, Any] = {name: one for name, one in wish.items() if one is not None}
     if card.generation is None:
         return card
+    known = [one.name for one in fields(card.generation)]
+    if odd := [name for name in given if name not in known]:
+        raise BadInput(
+            f"{card.title} has no setting {', '.join(odd)}.",
+            f"Leave it out; its settings are: {', '.join(known)}.",
+        )
     return replace(card, generation=replace(card.generation, **given))
 
 
@@ -199,8 +207,12 @@ def maker_of(card: ModelCard, device: str, precision: str) -> Maker:
             "Choose a model of the kind synthesis; `verisim models` lists them.",
         )
     network = laid_out(card.load().to(device), device)
+    exact = precision == "single"
+    if isinstance(card.generation, Latents):
+        assert isinstance(network, StyleGenerator), "the card was checked"
+        return StyleMaker(network, card.generation, card.patch_size, exact)
     assert isinstance(network, CaseGenerator), "the card was checked"
-    return DiffusionMaker(network, card.generation, card.patch_size, precision == "single")
+    return DiffusionMaker(network, card.generation, card.patch_size, exact)
 
 
 def _intensities(made: Making) -> Array:
