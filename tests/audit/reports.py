@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 
-from verisim.audit.measure import Alignment
-from verisim.audit.report import (
-    AuditReport,
+from verisim.audit.findings import (
     CaseVerdict,
     Discovery,
     Duplicate,
@@ -21,6 +19,8 @@ from verisim.audit.report import (
     StratumFacts,
     Word,
 )
+from verisim.audit.measure import Alignment
+from verisim.audit.report import AuditReport
 from verisim.metrics.intervals import Interval
 
 DIGEST = "0" * 64
