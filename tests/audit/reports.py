@@ -47,7 +47,9 @@ def a_report() -> AuditReport:
         held_out=SetFacts("held out", 24, 20, DIGEST),
         synthetic=SetFacts("synthetic", 3, 3, DIGEST),
         strata=(
-            StratumFacts("all", ("all",), 20, tuple(k / 10 for k in range(20)), 3, 1, 1.9, 4.0),
+            StratumFacts(
+                "all", ("all",), 20, tuple(k / 10 for k in range(20)), (1.0,) * 20, 3, 1, 1.9, 4.0
+            ),
         ),
         cases=(
             a_case("made_2", 9.0, "block"),
@@ -55,7 +57,7 @@ def a_report() -> AuditReport:
             a_case("made_3", -math.inf, "pass"),
         ),
         statement=SetStatement(
-            2, 3, 1, 20, 0.01, Interval(0.6, 0.1, 0.9), 1, 1.0, 0.9, "Two of 3 are close."
+            2, 3, 1, 20, 0.01, Interval(0.6, 0.1, 0.9), 1, 1.0, 0.9, 0.8, "Two of 3 are close."
         ),
         recalls=(
             Recall("copy", 12, 12, 1.0, 0.74, 1.0, 12, 12, False),
