@@ -77,8 +77,7 @@ class Asking:
             return
         index = self._prepared(progress)
         if self.executor is not None:
-            cases, others = zip(*blocks, strict=True)
-            yield from self.executor.map(partial(_answer, index), cases, others)
+            yield from self.executor.map(partial(_answer, index), *zip(*blocks, strict=True))
             return
         for cases, not_of in blocks:
             yield index(cases, _inside(progress, done, len(cases)), not_of=not_of)

@@ -57,7 +57,7 @@ class KeptScores:
         if path is None or not path.is_file():
             return None
         try:
-            with np.load(path, allow_pickle=False) as held:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
                 return _unpacked({name: held[name] for name in held.files})
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             path.unlink()  # it is computed again

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from verisim.audit.findings import Recall
 from verisim.audit.measure import Scores
-from verisim.audit.statement import proportion
+from verisim.audit.set_test import proportion
 
 
 def recall_of(

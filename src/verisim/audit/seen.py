@@ -41,7 +41,8 @@ class Seen:
     @property
     def strongest(self) -> npt.NDArray[np.intp]:
         """The measure that sees each case closest, (N,)."""
-        return self.standardized.argmax(axis=1)
+        strongest: npt.NDArray[np.intp] = self.standardized.argmax(axis=1)
+        return strongest
 
     @property
     def nearest(self) -> npt.NDArray[np.intp]:
