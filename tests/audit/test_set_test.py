@@ -32,21 +32,19 @@ def test_the_size_of_the_set_test_is_that_of_its_law(n: int, held_out: int, r: i
 def test_a_threshold_taken_for_known_rejects_too_often() -> None:
     """Why the law is no binomial: 8.3 % at a nominal 5 %, as the reference measured."""
     n, held_out, r = 500, 600, 6
-    found = counts(n, held_out, r, 2_000)
+    found = counts(n, held_out, r, 10_000)
     naive = binom(n, r / (held_out + 1)).sf(found - 1)
-    ours = np.array([set_p([Above(int(k), n, r, held_out)]) for k in found])
+    ours = np.array([set_p([Above(k, n, r, held_out)]) for k in range(n + 1)])[found]
     assert (naive <= 0.05).mean() > 0.07
     assert (ours <= 0.05).mean() <= 0.055
 
 
 def test_several_groups_have_the_law_of_their_sum() -> None:
     sizes = ((30, 25, 1), (50, 40, 2))
-    found = [counts(n, h, r, 4_000, seed) for seed, (n, h, r) in enumerate(sizes)]
-    p = [
-        set_p([Above(int(a), 30, 1, 25), Above(int(b), 50, 2, 40)])
-        for a, b in zip(*found, strict=True)
-    ]
-    assert 0.03 < np.mean(np.array(p) <= 0.05) <= 0.06
+    found = sum(counts(n, h, r, 10_000, seed) for seed, (n, h, r) in enumerate(sizes))
+    # only the sum counts: it may all be said of one group
+    table = [set_p([Above(k, 30, 1, 25), Above(0, 50, 2, 40)]) for k in range(81)]
+    assert 0.03 < np.mean(np.array(table)[found] <= 0.05) <= 0.055
 
 
 def test_nothing_above_says_nothing() -> None:
