@@ -68,7 +68,7 @@ def a_report() -> AuditReport:
         hygiene=Hygiene((("train_1", "train_2"),), (Duplicate("held_1", "train_3", 0.99),)),
         discovery=Discovery((1, 3), (1, 2), 0.5),
         model_side=ModelSide(
-            Membership(Interval(0.6, 0.5, 0.7), Interval(0.02, 0.0, 0.05), 30, 20),
+            Membership(Interval(0.6, 0.5, 0.7), Interval(0.02, 0.0, 0.05), 0.4, 30, 20),
             SetTests(-0.5, 0.6, 0.5, 0.5, 0.6, -3.0),
         ),
         reasons=("made_2 is a copy",),

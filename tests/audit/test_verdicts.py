@@ -38,7 +38,7 @@ def test_a_withheld_case_is_a_quarantine() -> None:
             [],
             FINE,
             FOUND,
-            Membership(Interval(0.6, 0.5, 0.7), Interval(0.05, 0.03, 0.1), 9, 9),
+            Membership(Interval(0.6, 0.5, 0.7), Interval(0.05, 0.03, 0.1), 0.001, 9, 9),
             "gives away",
         ),
     ],

@@ -208,13 +208,16 @@ class Membership:
 
     Args:
         auc: Area under the curve of training against held-out patients; 0.5 is nothing.
-        tpr: Training patients found where 1 % of the others are taken for one; 0.01 is nothing.
+        tpr: Share of training patients found where 1 % of the others are taken for one (or none,
+            where fewer than 100 of them are there); 0.01 is nothing.
+        p: How often so many would be found by chance, exactly.
         training: Patients.
         held_out: Patients.
     """
 
     auc: Interval
     tpr: Interval
+    p: float
     training: int
     held_out: int
 

@@ -36,7 +36,7 @@ class Policy:
         highest_excess: If given, a share of copies that may be higher blocks: 0.001 takes
             some 3000 cases and as many held-out patients.
         membership: A share of training patients found, at 1 % false ones, that is surely higher
-            blocks.
+            blocks, if it is no chance by `set_level` either.
         recall: Of planted copies; a kind with less is a blind spot.
         must_find: Kinds of copies that must be no blind spot.
         plants: Copies of each kind.
@@ -102,7 +102,9 @@ class Policy:
             "fails.": bool(missed),
             "The generator gives away whom it learned from: "
             f"{membership.tpr.low if membership else 0:.1%} of the training patients at least, "
-            "at 1 % false ones.": membership is not None and membership.tpr.low > self.membership,
+            "at 1 % false ones.": membership is not None
+            and membership.tpr.low > self.membership
+            and membership.p < self.set_level,
         }
         return tuple(sentence for sentence, holds in found.items() if holds)
 
