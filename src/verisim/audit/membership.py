@@ -142,10 +142,10 @@ def denoising_losses(
     reader, found = Reader(card), []
     for k, case in enumerate(cases):
         progress.advance(k, len(cases), "cleaning")
-        parts = [one.to(device) for one in _laid(reader.example(case), card, network)]
-        found.append(
-            np.mean([cleaning(*parts, sigma, n) for sigma in NOISE for n in range(NOISES)])
-        )
+        laid = _laid(reader.example(case), card, network)
+        clean, known, inside = (one.to(device) for one in laid)
+        each = [cleaning(clean, known, inside, s, n) for s in NOISE for n in range(NOISES)]
+        found.append(np.mean(each))
     return np.array(found, dtype=np.float64)
 
 
