@@ -21,6 +21,7 @@ from verisim.cli import (
     key,
     models,
     plan,
+    release,
     segment,
     serve,
     synthesize,
@@ -49,6 +50,8 @@ app.command()(synthesize.synthesize)
 app.command()(compare_samplers.compare_samplers)
 app.command()(fidelity.fidelity)
 app.command()(train_generator.train_generator)
+app.command()(release.release)
+app.command()(release.verify)
 app.command()(evaluate.evaluate)
 app.command()(ensemble.ensemble)
 app.command()(models.models)

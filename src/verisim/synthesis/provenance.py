@@ -8,10 +8,8 @@ from dataclasses import asdict, dataclass
 
 from verisim import __version__
 from verisim.card import ModelCard
+from verisim.files.marks import MARK
 from verisim.volume import LabelMap, Volume
-
-MARK = "SYNTHETIC"
-"""What every name, header and description of a synthetic case begins with."""
 
 
 @dataclass(frozen=True)
