@@ -174,8 +174,9 @@ def highest(split: Split) -> npt.NDArray[np.bool_]:
 
 
 def lot(split: Split) -> npt.NDArray[np.bool_]:
-    """One case of each held-out patient in each stratum: the first, which says nothing of it."""
-    return _chosen(split, lambda rows, scores: int(rows[0]))
+    """One case of each held-out patient in each stratum, by lot."""
+    draw = np.random.default_rng(len(split.held_out.scores))
+    return _chosen(split, lambda rows, scores: int(draw.choice(rows)))
 
 
 def one_threshold(split: Split) -> npt.NDArray[np.bool_]:
