@@ -17,9 +17,9 @@ from verisim.audit.findings import (
     StratumFacts,
     Word,
 )
+from verisim.audit.folders import cases_in, digest_of
 from verisim.audit.measure import Alignment
 from verisim.audit.report import AuditReport
-from verisim.audit.folders import cases_in, digest_of
 from verisim.card import ModelCard
 from verisim.dataset import Case
 from verisim.metrics.intervals import Interval

@@ -15,10 +15,10 @@ from verisim.audit.certificate import (
     sha256_of,
 )
 from verisim.audit.findings import CaseVerdict
+from verisim.audit.folders import cases_in, digest_of
 from verisim.audit.manifest import MANIFEST, Manifest
 from verisim.audit.nameless import nameless
 from verisim.audit.report import REPORT, AuditReport, read_report
-from verisim.audit.folders import cases_in, digest_of
 from verisim.dataset import Case
 from verisim.description import read_json
 from verisim.errors import Conflict, Unreleased
