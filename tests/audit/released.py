@@ -61,7 +61,11 @@ def a_report_on(
         training=SetFacts("hippocampus", 12, 9, "a" * 64),
         held_out=SetFacts("hippocampus", 40, 40, "b" * 64),
         synthetic=SetFacts("made", len(cases), len(cases), "c" * 64),
-        strata=(StratumFacts("all", ("all",), 40, scores, len(cases), flagged, 3.7, 9.0),),
+        strata=(
+            StratumFacts(
+                "all", ("all",), 40, scores, (1.0,) * 40, len(cases), flagged, 3.7, 9.0
+            ),
+        ),
         cases=tuple(sorted(verdicts, key=lambda one: -one.score)),
         statement=_statement(len(cases), flagged),
         recalls=(
@@ -95,6 +99,6 @@ def _verdict(number: int, case: Case, word: Word) -> CaseVerdict:
 def _statement(cases: int, flagged: int) -> SetStatement:
 
     return SetStatement(
-        *(flagged, cases, 1, 40, 0.5, Interval(0.0, 0.0, 0.1), flagged, 0.03, 0.94),
+        *(flagged, cases, 1, 40, 0.5, Interval(0.0, 0.0, 0.1), flagged, 0.03, 0.94, 0.9),
         f"{flagged} of {cases} drawn cases are above.",
     )

@@ -47,7 +47,9 @@ def a_report() -> AuditReport:
         held_out=SetFacts("held out", 24, 20, DIGEST),
         synthetic=SetFacts("synthetic", 3, 3, DIGEST),
         strata=(
-            StratumFacts("all", ("all",), 20, tuple(k / 10 for k in range(20)), 3, 1, 1.9, 4.0),
+            StratumFacts(
+                "all", ("all",), 20, tuple(k / 10 for k in range(20)), (1.0,) * 20, 3, 1, 1.9, 4.0
+            ),
         ),
         cases=(
             a_case("made_2", 9.0, "block"),
@@ -55,7 +57,7 @@ def a_report() -> AuditReport:
             a_case("made_3", -math.inf, "pass"),
         ),
         statement=SetStatement(
-            2, 3, 1, 20, 0.01, Interval(0.6, 0.1, 0.9), 1, 1.0, 0.9, "Two of 3 are close."
+            2, 3, 1, 20, 0.01, Interval(0.6, 0.1, 0.9), 1, 1.0, 0.9, 0.8, "Two of 3 are close."
         ),
         recalls=(
             Recall("copy", 12, 12, 1.0, 0.74, 1.0, 12, 12, False),
@@ -66,7 +68,7 @@ def a_report() -> AuditReport:
         hygiene=Hygiene((("train_1", "train_2"),), (Duplicate("held_1", "train_3", 0.99),)),
         discovery=Discovery((1, 3), (1, 2), 0.5),
         model_side=ModelSide(
-            Membership(Interval(0.6, 0.5, 0.7), Interval(0.02, 0.0, 0.05), 30, 20),
+            Membership(Interval(0.6, 0.5, 0.7), Interval(0.02, 0.0, 0.05), 0.4, 30, 20),
             SetTests(-0.5, 0.6, 0.5, 0.5, 0.6, -3.0),
         ),
         reasons=("made_2 is a copy",),

@@ -38,7 +38,8 @@ class StratumFacts:
         name: The stratum, or "pooled" for several small ones together.
         members: The strata in it.
         held_out_patients: How many.
-        held_out_scores: Combined scores of held-out patients, one a patient, ascending.
+        held_out_scores: Combined scores of their cases, ascending.
+        held_out_weights: Of these cases; those of one patient sum to 1.
         synthetic: Cases.
         flagged: Of them, quarantined or blocked.
         threshold: A combined score above it has p ≤ the audit's level.
@@ -49,6 +50,7 @@ class StratumFacts:
     members: tuple[str, ...]
     held_out_patients: int
     held_out_scores: tuple[float, ...]
+    held_out_weights: tuple[float, ...]
     synthetic: int
     flagged: int
     threshold: float
@@ -123,10 +125,12 @@ class SetStatement:
         p: How often k or more would be above if the cases were as close as new patients are.
         excess: Share of copies beyond what new patients explain, with its 95 % interval; divided
             by the recall.
-        copies: Cases beyond what chance explains.
-        bound: With no such case, the highest share of copies that 95 % certainty leaves; divided
-            by the recall. One where there are such cases.
-        recall: Lower bound of the recall of planted copies, of all kinds that are no blind spot.
+        copies: Drawn cases beyond what chance explains.
+        bound: The highest share of copies that leaves no more of them, with 95 % certainty;
+            divided by `copy_recall`.
+        recall: Lower bound of the share of planted copies that are above the thresholds, of all
+            kinds that are no blind spot.
+        copy_recall: The same, of those beyond what chance explains.
         sentence: All of this for a person.
     """
 
@@ -139,6 +143,7 @@ class SetStatement:
     copies: int
     bound: float
     recall: float
+    copy_recall: float
     sentence: str
 
 
@@ -203,13 +208,16 @@ class Membership:
 
     Args:
         auc: Area under the curve of training against held-out patients; 0.5 is nothing.
-        tpr: Training patients found where 1 % of the others are taken for one; 0.01 is nothing.
+        tpr: Share of training patients found where 1 % of the others are taken for one (or none,
+            where fewer than 100 of them are there); 0.01 is nothing.
+        p: How often so many would be found by chance, exactly.
         training: Patients.
         held_out: Patients.
     """
 
     auc: Interval
     tpr: Interval
+    p: float
     training: int
     held_out: int
 

@@ -11,6 +11,7 @@ import typer
 
 from verisim import __version__
 from verisim.cli import (
+    audit,
     compare_samplers,
     data,
     doctor,
@@ -49,6 +50,7 @@ app.command()(train.train)
 app.command()(synthesize.synthesize)
 app.command()(compare_samplers.compare_samplers)
 app.command()(fidelity.fidelity)
+app.command()(audit.audit)
 app.command()(train_generator.train_generator)
 app.command()(release.release)
 app.command()(release.verify)
