@@ -51,7 +51,10 @@ def certificate_in(folder: Path, number: int = 0) -> dict[str, Any]:
 
 
 def put(server: Server, image: Path, name: str, **params: object) -> requests.Response:
-    form: dict[str, Any] = {"params": (None, json.dumps(params)), "file": (image.name, image.read_bytes())}
+    form: dict[str, Any] = {
+        "params": (None, json.dumps(params)),
+        "file": (image.name, image.read_bytes()),
+    }
     url = f"{server.url}/datastore/image?image={name}"
     return requests.put(url, files=form, timeout=SECONDS)
 

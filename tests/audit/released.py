@@ -62,9 +62,7 @@ def a_report_on(
         held_out=SetFacts("hippocampus", 40, 40, "b" * 64),
         synthetic=SetFacts("made", len(cases), len(cases), "c" * 64),
         strata=(
-            StratumFacts(
-                "all", ("all",), 40, scores, (1.0,) * 40, len(cases), flagged, 3.7, 9.0
-            ),
+            StratumFacts("all", ("all",), 40, scores, (1.0,) * 40, len(cases), flagged, 3.7, 9.0),
         ),
         cases=tuple(sorted(verdicts, key=lambda one: -one.score)),
         statement=_statement(len(cases), flagged),
