@@ -26,9 +26,11 @@ NOTHING = tuple(kind for kind in KINDS if kind.name == "copy")
 DAY = date(2025, 1, 31)
 
 
-def auditor(training: Collection, held_out: Collection, **others: object) -> Auditor:
+def auditor(
+    training: Collection, held_out: Collection, stand_in: bool = False, **others: object
+) -> Auditor:
     """With plain correlation."""
-    whole = Auditor(training, held_out, [Pearson()], kinds=PLAIN, made=DAY)
+    whole = Auditor(training, held_out, [Pearson()], kinds=PLAIN, made=DAY, stand_in=stand_in)
     return replace(whole, **others)  # type: ignore[arg-type]
 
 
@@ -167,6 +169,21 @@ def test_a_changed_training_case_is_refused_by_name(tmp_path: Path) -> None:
 def test_too_few_held_out_patients_are_refused_with_the_rule() -> None:
     with pytest.raises(BadInput, match=r"18 held-out .* 1/19.*Hold out 1 more"):
         auditor(cases("t", 30, 0), cases("h", 18, 1, each=3))
+
+
+def test_training_patients_stand_in_for_held_out_ones_that_are_few() -> None:
+    policy = Policy(plants=2)
+    passed = 0
+    for seed in range(40):
+        training, held_out = cases("t", 40, 3 * seed, each=2), cases("h", 5, 3 * seed + 1)
+        made = cases("s", 60, 3 * seed + 2)
+        ours = auditor(training, held_out, policy=policy, kinds=NOTHING, stand_in=True)
+        report = ours(made)
+        passed += report.word == "pass"
+    assert passed >= 36
+    assert report.stand_ins == 40
+    assert report.strata[0].held_out_patients == 45
+    assert ours(copied(training, [3])).word == "block"
 
 
 def test_shared_patients_are_refused() -> None:

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from verisim.audit.collection import Collection
-from verisim.audit.kept_scores import KeptScores, fingerprint_of, sha256
+from verisim.audit.kept_scores import KeptScores, fingerprint_of, joined, sha256
 from verisim.audit.measure import Index, Matches, Measure
 from verisim.progress import SILENT, Progress, Together
 
@@ -68,7 +68,7 @@ class Asking:
             found[keys[k]] = matches
             done += len(blocks[k][0])
             progress.advance(done, len(queries), self.measure.name)
-        return _joined([one for key in keys if (one := found[key]) is not None])
+        return joined([one for key in keys if (one := found[key]) is not None])
 
     def _answers(
         self, blocks: Sequence[Block], done: int, progress: Together
@@ -112,12 +112,3 @@ def _answer(index: Index, cases: Collection, not_of: Sequence[str] | None) -> Ma
 def _inside(progress: Together, done: int, size: int) -> Progress:
     """The progress of a block within that of a set."""
     return Together(progress.whole, progress.first + done, size, progress.count)
-
-
-def _joined(parts: Sequence[Matches]) -> Matches:
-    return Matches(
-        parts[0].measure,
-        np.concatenate([part.scores for part in parts]),
-        np.concatenate([part.nearest for part in parts]),
-        tuple(alignment for part in parts for alignment in part.alignments),
-    )

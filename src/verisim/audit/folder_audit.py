@@ -89,6 +89,7 @@ class FolderAudit:
         device: Where the generator computes.
         work: Folder of finished scores; an audit that was stopped goes on with them.
         kinds: Of the copies that are planted.
+        stand_in: See `Auditor`.
     """
 
     training: Source
@@ -101,6 +102,7 @@ class FolderAudit:
     device: str = "cpu"
     work: Path | None = None
     kinds: Sequence[Kind] = KINDS
+    stand_in: bool = False
 
     def __call__(
         self,
@@ -121,10 +123,9 @@ class FolderAudit:
         """
         known, real, made = (one.cases() for one in (self.training, self.held_out, self.synthetic))
         # what needs no image is refused before an hour is spent on reading
-        check_apart(
-            {"training": [c.subject for c in known], "held out": [c.subject for c in real]}
-        )
-        check_enough(len({case.subject for case in real}))
+        whose = {"training": _subjects(known), "held out": _subjects(real)}
+        check_apart(whose)
+        check_enough(len({*whose["held out"], *(whose["training"] if self.stand_in else ())}))
         rule = self.strata.fitted([case.name for case in known])
         grid = Grid.among(known)
         training, held_out, synthetic = (
@@ -140,6 +141,7 @@ class FolderAudit:
             work=self.work,
             executor=executor,
             kinds=self.kinds,
+            stand_in=self.stand_in,
             names=Names(self.training.name, self.held_out.name, self.synthetic.name),
         )
         membership = self._membership(known, real, Share(progress, 15, 25))

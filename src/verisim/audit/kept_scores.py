@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,6 +118,16 @@ def sha256(parts: Iterable[str]) -> str:
     for part in parts:
         found.update(part.encode() + b"\0")
     return found.hexdigest()
+
+
+def joined(parts: Sequence[Matches]) -> Matches:
+    """What one measure says of several blocks, as one."""
+    return Matches(
+        parts[0].measure,
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.nearest for part in parts]),
+        tuple(alignment for part in parts for alignment in part.alignments),
+    )
 
 
 def _of_voxels(collection: Collection, row: int) -> str:

@@ -47,6 +47,7 @@ class AuditReport:
         statement: About the whole set.
         recalls: Of planted copies, kind by kind.
         hygiene: Of the real cases.
+        stand_ins: Training patients, each beside the others, that counted among the held-out ones.
         discovery: Training patients among the flagged cases.
         model_side: Where the generator was there.
         word: The verdict.
@@ -70,6 +71,7 @@ class AuditReport:
     word: Word
     sentence: str
     hygiene: Hygiene = field(default_factory=Hygiene)
+    stand_ins: int = 0
     discovery: Discovery | None = None
     model_side: ModelSide | None = None
     reasons: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from verisim.audit.collection import Collection
 from verisim.audit.findings import Sight
+from verisim.audit.kept_scores import joined
 from verisim.audit.measure import Matches, Scores
 from verisim.audit.standard import Standard
 
@@ -50,6 +51,22 @@ class Seen:
         table = np.stack([one.nearest for one in self.matches])
         nearest: npt.NDArray[np.intp] = table[self.strongest, np.arange(len(self.cases))]
         return nearest
+
+    def beside(self, other: Seen) -> Seen:
+        """Cases of both, without their images."""
+        first, second = self.cases, other.cases
+        nothing = np.empty((len(first) + len(second), 0), np.float32)
+        cases = Collection(
+            first.names + second.names,
+            first.patients + second.patients,
+            first.strata + second.strata,
+            first.digests + second.digests,
+            nothing,
+        )
+        matches = tuple(
+            joined([one, more]) for one, more in zip(self.matches, other.matches, strict=True)
+        )
+        return Seen(cases, matches, np.concatenate([self.standardized, other.standardized]))
 
     def sights(self, row: int, training: Collection) -> tuple[Sight, ...]:
         """How each measure sees one case."""

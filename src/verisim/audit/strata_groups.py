@@ -27,7 +27,8 @@ def check_enough(patients: int) -> None:
         f"{patients} held-out patient(s) allow no verdict: the smallest p that they can give is "
         f"1/{patients + 1}, and an audit needs 1/{FEWEST + 1} or less, {FEWEST} patients.",
         f"Hold out {FEWEST - patients} more whom the generator never saw; {RECOMMENDED} patients "
-        f"reach p = {1 / (RECOMMENDED + 1):.2f}, and find fewer copies among more cases.",
+        f"reach p = {1 / (RECOMMENDED + 1):.2f}, and find fewer copies among more cases. Or let "
+        "training patients stand in for them (--stand-in).",
     )
 
 

@@ -67,6 +67,14 @@ def audit(
     stratum_table: Annotated[
         Path | None, typer.Option(help="CSV file with the columns case and stratum.")
     ] = None,
+    stand_in: Annotated[
+        bool,
+        typer.Option(
+            "--stand-in",
+            help="Let training patients, each beside the others, count among the held-out ones, "
+            "where these are few.",
+        ),
+    ] = False,
     workers: Annotated[
         int, typer.Option(min=1, help="Processes of this machine that compare cases.")
     ] = 1,
@@ -104,6 +112,7 @@ def audit(
         generator=find_card(generator, SHIPPED_MODELS, models) if generator else None,
         device=choose(device),
         work=output / WORK,
+        stand_in=stand_in,
     )
     report = _run(asked, output, images, workers, scheduler, terminal)
     lines = ([f"withhold {case.name}" for case in report.flagged], [f"report in {output}"])
