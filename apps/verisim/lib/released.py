@@ -48,9 +48,7 @@ def check_cases(datastore: Datastore, cases: Sequence[Case]) -> None:
     Raises:
         Unreleased: There are such cases.
     """
-    infos = (datastore.get_image_info(case.name) for case in cases)
-    sent = tuple(one for info in infos for one in _kept(info))
-    found = unreleased(cases, (*certificates_in(certificates_of(datastore)), *sent))
+    found = unreleased(cases, certificates_for(datastore, [case.name for case in cases]))
     if found:
         raise Unreleased(
             f"{len(found)} of the labelled cases are synthetic, and no audit has let them out: "
@@ -60,13 +58,19 @@ def check_cases(datastore: Datastore, cases: Sequence[Case]) -> None:
         )
 
 
-def certificates_of(datastore: Datastore) -> Path:
-    """Where the certificates of a datastore lie."""
+def certificates_for(datastore: Datastore, names: Sequence[str]) -> tuple[Certificate, ...]:
+    """The certificates that lie beside a datastore, and those that came with some images."""
+    infos = (datastore.get_image_info(name) for name in names)
+    return (*_beside(datastore), *(one for info in infos for one in _kept(info)))
+
+
+def _beside(datastore: Datastore) -> tuple[Certificate, ...]:
+    """The certificates that lie in the folder of a datastore."""
     if isinstance(datastore, PacsDatastore):
-        return datastore.settings.folder / CERTIFICATES
+        return certificates_in(datastore.settings.folder / CERTIFICATES)
     if isinstance(datastore, LocalDatastore):
-        return Path(datastore._datastore_path) / CERTIFICATES
-    return Path(CERTIFICATES)
+        return certificates_in(Path(datastore._datastore_path) / CERTIFICATES)
+    return ()
 
 
 def sent_with(info: Mapping[str, Any]) -> tuple[Certificate, ...]:

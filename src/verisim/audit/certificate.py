@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -94,9 +94,14 @@ class Certificate:
         """All of it, for a file."""
         return ADAPTER.dump_json(self, indent=1).decode() + "\n"
 
+    def plain(self) -> dict[str, Any]:
+        """All of it, as JSON knows it."""
+        told: dict[str, Any] = json.loads(self.json())
+        return told
+
     def sealed(self) -> Certificate:
         """The same with the seal of its own content."""
-        told = ADAPTER.dump_python(self, mode="json") | {"seal": ""}
+        told = self.plain() | {"seal": ""}
         content = json.dumps(told, sort_keys=True).encode()
         return ADAPTER.validate_python(told | {"seal": hashlib.sha256(content).hexdigest()})
 

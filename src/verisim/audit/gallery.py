@@ -117,4 +117,5 @@ def _scaled(picture: Picture, like: Picture) -> Picture:
     """The picture in the brightness and contrast of another, so that a difference is of shape."""
     spread = float(picture.std())
     ratio = float(like.std()) / spread if spread > 0 else 1.0
-    return (picture - picture.mean()) * ratio + like.mean()
+    scaled: Picture = (picture - picture.mean()) * ratio + like.mean()
+    return scaled
