@@ -10,7 +10,6 @@ training volumes of DATASET, changed a little, as nobody's files. Then the audit
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import time

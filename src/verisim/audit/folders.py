@@ -11,6 +11,7 @@ from skimage import io
 from verisim.dataset import Case, open_dataset
 from verisim.errors import BadDataset, NotFound, UnreadableFile
 from verisim.files import IMAGE_SUFFIXES, stem
+from verisim.subjects import SubjectRule
 from verisim.volume import Volume
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -49,7 +50,9 @@ def cases_in(
             f"{folder} holds no image.",
             f"Put NIfTI, NRRD or DICOM images there, or pictures ({', '.join(PICTURES)}).",
         )
-    return tuple(Case(_name(path), _name(path), (path,)) for path in images)
+    rule = SubjectRule(subject_pattern, subject_table).within(folder)
+    whose = rule.subjects_of(_name(path) for path in images)
+    return tuple(Case(_name(path), whose[_name(path)], (path,)) for path in images)
 
 
 def volume_of(case: Case) -> Volume:
