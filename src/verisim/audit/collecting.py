@@ -245,8 +245,8 @@ def _centred(array: Array, shape: tuple[int, int, int]) -> Array:
 def _room(shape: tuple[int, ...], kind: str, store: Path | None, name: str) -> Array:
     if store is None:
         return np.zeros(shape, kind)
-    mapped: Array = open_memmap(store / f"{name}.npy", "w+", np.dtype(kind), shape)
-    return mapped
+    # numpy says nothing of its types here
+    return open_memmap(store / f"{name}.npy", "w+", np.dtype(kind), shape)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _three(numbers: Sequence[float] | npt.NDArray[np.float64]) -> tuple[float, float, float]:

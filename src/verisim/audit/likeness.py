@@ -172,7 +172,7 @@ def embedded(network: Embedder, cases: Collection, device: str, block: int = 16)
 
 
 def contrast(points: Tensor) -> Tensor:
-    """NT-Xent of points (2B, D): the k-th and the (B + k)-th belong together (Chen 2020, eq. 1)."""
+    """NT-Xent of points (2B, D): the k-th and (B + k)-th belong together (Chen 2020, eq. 1)."""
     logits = points @ points.T / TEMPERATURE
     logits = logits.masked_fill(
         torch.eye(len(points), dtype=torch.bool, device=points.device), -1e4
