@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-from skimage import io
+from skimage.io import imread
 
 from verisim.dataset import Case, open_dataset
 from verisim.errors import BadDataset, NotFound, UnreadableFile
@@ -92,7 +92,7 @@ def digest_of(case: Case) -> str:
 def _picture(path: Path) -> np.ndarray[tuple[int, int, int], np.dtype[np.float32]]:
     """Colours first, then X and Y; what is transparent is not looked at."""
     try:
-        array = np.asarray(io.imread(path))
+        array = np.asarray(imread(path))
     except (OSError, ValueError, SyntaxError) as error:
         raise UnreadableFile(f"{path.name} is no picture: {error}.", "Save it again.") from error
     colours = array[..., np.newaxis] if array.ndim == 2 else array[..., :3]
