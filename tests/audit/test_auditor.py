@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,10 +14,13 @@ import numpy as np
 import pytest
 
 from tests.audit.sets import Pearson, PearsonIndex, cases, copied, together
+from verisim.audit.asking import Asking
 from verisim.audit.auditor import Auditor
 from verisim.audit.collection import Collection
 from verisim.audit.kept_scores import MANIFEST
+from verisim.audit.likeness import Likeness
 from verisim.audit.measure import Matches
+from verisim.audit.measures import default_measures
 from verisim.audit.planting import KINDS
 from verisim.audit.verdicts import Policy
 from verisim.errors import BadDataset, BadInput, Cancelled
@@ -184,6 +189,28 @@ def test_training_patients_stand_in_for_held_out_ones_that_are_few() -> None:
     assert report.stand_ins == 40
     assert report.strata[0].held_out_patients == 45
     assert ours(copied(training, [3])).word == "block"
+
+
+def test_what_learns_from_training_patients_takes_no_stand_ins() -> None:
+    with pytest.raises(BadInput, match="embedding learns"):
+        Auditor(cases("t", 30, 0), cases("h", 20, 1), [Likeness()], stand_in=True)
+
+
+@pytest.mark.slow
+def test_answers_are_kept_under_the_same_key_in_every_process() -> None:
+    program = (
+        "from tests.audit.sets import cases\n"
+        "from verisim.audit.asking import Asking\n"
+        "from verisim.audit.measures import default_measures\n"
+        "made = cases('t', 4, 0)\n"
+        "for measure in default_measures(masked=True):\n"
+        "    print(Asking(measure, made).key_of(made, None))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    made = cases("t", 4, 0)
+    here = [Asking(one, made).key_of(made, None) for one in default_measures(masked=True)]
+    assert ran.stdout.decode().split() == here
+    assert len(set(here)) == len(here)
 
 
 def test_shared_patients_are_refused() -> None:

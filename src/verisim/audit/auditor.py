@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from verisim.audit.discovery import discovery_of
 from verisim.audit.findings import Hygiene, ModelSide, SetFacts
 from verisim.audit.judgement import Judgement
 from verisim.audit.kept_scores import KeptScores, fingerprint_of
+from verisim.audit.likeness import Likeness
 from verisim.audit.measure import Matches, Measure
 from verisim.audit.planting import KINDS, Kind, kinds_for, planted
 from verisim.audit.report import AuditReport
@@ -90,6 +91,13 @@ class Auditor:
                 "The training cases show one patient: nobody else says how alike two are.",
                 "Name everything that the generator learned from, and whose each case is.",
             )
+        learned = [one.name for one in self.measures if isinstance(one, Likeness)]
+        if self.stand_in and learned:
+            raise BadInput(
+                f"The measure {learned[0]} learns from training cases: they cannot stand in for "
+                "held-out patients.",
+                "Leave it out, or hold out more patients.",
+            )
         if not self.measures:
             raise BadInput("No measure was chosen.", "Choose one at least.")
 
@@ -119,22 +127,24 @@ class Auditor:
         """Every set as all measures see it."""
         kept = KeptScores(self.work)
         kept.begin(self.training)
+        masked = self.held_out.masks is not None
+        known = self.training if masked else replace(self.training, masks=None)
         copies = [
-            planted(kind, self.training, self.held_out, self.policy.plants, self.seed)
-            for kind in kinds_for(self.training, self.kinds)
+            planted(kind, known, self.held_out, self.policy.plants, self.seed)
+            for kind in kinds_for(known, self.kinds)
         ]
         background = self._background()
         parts = [background, self.held_out, synthetic, *(copy.cases for copy in copies)]
         answers = self._answers(parts, kept, progress)
         standard = Standard.among(answers[0], background.strata)
-        known, real, made, *seen = (
+        near, real, made, *seen = (
             Seen.by(standard, cases, answer) for cases, answer in zip(parts, answers, strict=True)
         )
         found = tuple(
             Copies(copy.kind.name, copy.sources, own)
             for copy, own in zip(copies, seen, strict=True)
         )
-        return Sets(known, known.beside(real) if self.stand_in else real, made, found)
+        return Sets(near, near.beside(real) if self.stand_in else real, made, found)
 
     def _answers(
         self, parts: Sequence[Collection], kept: KeptScores, progress: Progress
