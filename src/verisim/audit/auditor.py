@@ -15,7 +15,8 @@ from verisim.audit.asking import Asking
 from verisim.audit.collecting import check_apart
 from verisim.audit.collection import Collection
 from verisim.audit.discovery import discovery_of
-from verisim.audit.findings import Hygiene, ModelSide, SetFacts
+from verisim.audit.findings import ModelSide, SetFacts
+from verisim.audit.hygiene import clean, hygiene_of
 from verisim.audit.judgement import Judgement
 from verisim.audit.kept_scores import KeptScores, fingerprint_of
 from verisim.audit.likeness import Likeness
@@ -57,7 +58,6 @@ class Auditor:
         executor: Where blocks of cases are compared at the same time; here without it.
         kinds: Of the copies that are planted.
         names: Of the sets.
-        hygiene: What is known to be wrong with the real cases.
         made: Date of the report; today if none is given.
         stand_in: Whether training patients, each beside the others, count among the held-out
             ones: where these are few. Their own patient's cases are left out, so they are
@@ -77,7 +77,6 @@ class Auditor:
     executor: Executor | None = None
     kinds: Sequence[Kind] = KINDS
     names: Names = field(default_factory=Names)
-    hygiene: Hygiene = field(default_factory=Hygiene)
     made: date | None = None
     stand_in: bool = False
 
@@ -144,7 +143,12 @@ class Auditor:
             Copies(copy.kind.name, copy.sources, own)
             for copy, own in zip(copies, seen, strict=True)
         )
-        return Sets(near, near.beside(real) if self.stand_in else real, made, found)
+        hygiene = hygiene_of(near, real, self.training)
+        yardstick = clean(real, [leak.first for leak in hygiene.leaks])
+        if self.stand_in:
+            twins = [name for cluster in hygiene.clusters for name in cluster]
+            yardstick = clean(near, twins).beside(yardstick)
+        return Sets(near, yardstick, made, found, hygiene)
 
     def _answers(
         self, parts: Sequence[Collection], kept: KeptScores, progress: Progress
@@ -180,7 +184,7 @@ class Auditor:
             measures=tuple(measure.name for measure in self.measures),
             training=_facts(self.names.training, self.training),
             held_out=_facts(self.names.held_out, self.held_out),
-            stand_ins=len(set(sets.training.cases.patients)) if self.stand_in else 0,
+            stand_ins=len({*sets.held_out.cases.patients} - {*self.held_out.patients}),
             synthetic=_facts(self.names.synthetic, sets.synthetic.cases),
             strata=judgement.strata,
             cases=cases,
@@ -188,7 +192,7 @@ class Auditor:
             recalls=recalls,
             word=word,
             sentence=sentence_of(word, cases, statement, blind),
-            hygiene=self.hygiene,
+            hygiene=sets.hygiene,
             discovery=discovery_of(sets.synthetic, cases, self.training),
             model_side=model_side,
             reasons=reasons,
