@@ -95,8 +95,9 @@ class Pearson:
 
 
 def normalized(collection: Collection) -> npt.NDArray[np.float64]:
-    """Rows of mean 0 and length 1."""
+    """Rows of mean 0 and length 1; a constant image is like none."""
     rows = collection.images.reshape(len(collection), -1).astype(np.float64)
     rows = rows - rows.mean(axis=1, keepdims=True)
-    normal: npt.NDArray[np.float64] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    normal: npt.NDArray[np.float64] = rows / np.maximum(lengths, 1e-6)
     return normal

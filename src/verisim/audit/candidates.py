@@ -96,12 +96,12 @@ class CandidateSearch:
     def _views(self, image: Tensor) -> tuple[Tensor, list[Matrix]]:
         """The query's texture in every pose, and from each view to the query."""
         views, matrices = [], []
-        for tilt in tilts(self.flat):
-            upright = bool(np.allclose(tilt, np.eye(3)))
+        for k, tilt in enumerate(tilts(self.flat)):
             map_ = torch.from_numpy(np.concatenate([tilt, np.zeros((3, 1))], 1)).float()
-            tilted = image if upright else resampled(image, map_[None].to(image.device))
+            tilted = resampled(image, map_[None].to(image.device)) if k else image
             texture = self.band(tilted)
-            for turn in turns(self.flat, quarter=self.flat or upright):
+            # what is turned and tilted or zoomed at once is looked for with one flip at most
+            for turn in turns(self.flat, most=1 if k else 3):
                 views.append(_searched(turn(texture)))
                 matrices.append(tilt @ turn.matrix)
         return torch.cat(views), matrices

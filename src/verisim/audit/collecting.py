@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.format import open_memmap
 
 from verisim.audit.collection import Collection
 from verisim.audit.folders import digest_of, volume_of
@@ -17,6 +18,9 @@ from verisim.errors import BadDataset, BadInput, UnsupportedVolume, WrongChannel
 from verisim.files import read_label_map
 from verisim.progress import SILENT, Progress
 from verisim.volume import Array, Volume
+
+Images = npt.NDArray[np.float32]
+Masks = npt.NDArray[np.uint8]
 
 ORIENTATION = "RAS"
 BOX_SHARE = 0.1
@@ -104,8 +108,10 @@ def collected(
     """
     _check_names(cases)
     masked = all(case.label is not None for case in cases)
-    images = _room((len(cases), grid.channels, *grid.shape), np.float32, store, "images")
-    masks = _room((len(cases), *grid.shape), np.uint8, store, "masks") if masked else None
+    images: Images = _room((len(cases), grid.channels, *grid.shape), "float32", store, "images")
+    masks: Masks | None = None
+    if masked:
+        masks = _room((len(cases), *grid.shape), "uint8", store, "masks")
     digests = []
     for k, case in enumerate(cases):
         progress.advance(k, len(cases), "reading")
@@ -196,7 +202,8 @@ def _z_scored(array: Array, name: str) -> Array:
     if not deviation.any():
         raise BadInput(f"{name} is constant: it shows nothing.", "Remove the case.")
     centred: Array = array - array.mean(axis=(1, 2, 3), keepdims=True)
-    return centred / np.where(deviation > 0, deviation, 1.0)
+    scored: Array = centred / np.where(deviation > 0, deviation, 1.0)
+    return scored
 
 
 def _check_size(name: str, volume: Volume, grid: Grid) -> None:
@@ -235,12 +242,11 @@ def _centred(array: Array, shape: tuple[int, int, int]) -> Array:
     return array
 
 
-def _room(
-    shape: tuple[int, ...], kind: type, store: Path | None, name: str
-) -> npt.NDArray[np.generic]:
+def _room(shape: tuple[int, ...], kind: str, store: Path | None, name: str) -> Array:
     if store is None:
         return np.zeros(shape, kind)
-    return np.lib.format.open_memmap(store / f"{name}.npy", "w+", np.dtype(kind), shape)
+    # numpy says nothing of its types here
+    return open_memmap(store / f"{name}.npy", "w+", np.dtype(kind), shape)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _three(numbers: Sequence[float] | npt.NDArray[np.float64]) -> tuple[float, float, float]:

@@ -6,11 +6,12 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-from skimage import io
+from skimage.io import imread
 
 from verisim.dataset import Case, open_dataset
 from verisim.errors import BadDataset, NotFound, UnreadableFile
 from verisim.files import IMAGE_SUFFIXES, stem
+from verisim.subjects import SubjectRule
 from verisim.volume import Volume
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -49,7 +50,9 @@ def cases_in(
             f"{folder} holds no image.",
             f"Put NIfTI, NRRD or DICOM images there, or pictures ({', '.join(PICTURES)}).",
         )
-    return tuple(Case(_name(path), _name(path), (path,)) for path in images)
+    rule = SubjectRule(subject_pattern, subject_table).within(folder)
+    whose = rule.subjects_of(_name(path) for path in images)
+    return tuple(Case(_name(path), whose[_name(path)], (path,)) for path in images)
 
 
 def volume_of(case: Case) -> Volume:
@@ -89,7 +92,7 @@ def digest_of(case: Case) -> str:
 def _picture(path: Path) -> np.ndarray[tuple[int, int, int], np.dtype[np.float32]]:
     """Colours first, then X and Y; what is transparent is not looked at."""
     try:
-        array = np.asarray(io.imread(path))
+        array = np.asarray(imread(path))
     except (OSError, ValueError, SyntaxError) as error:
         raise UnreadableFile(f"{path.name} is no picture: {error}.", "Save it again.") from error
     colours = array[..., np.newaxis] if array.ndim == 2 else array[..., :3]

@@ -21,7 +21,7 @@ WORKING_VOXELS = 1 << 16
 
 TEXTURES_AT_ONCE = 16
 
-FINE_STEPS = 12
+FINE_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Laying:
     """
 
     band: Band = field(default_factory=Band)
-    candidates: int = 4
-    bent: int = 2
+    candidates: int = 3
+    bent: int = 1
     device: str = "cpu"
 
     def prepared(self, training: Collection) -> LayingIndex:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from verisim.audit.correlation import Correlation
 from verisim.audit.laying import Laying
+from verisim.audit.masks import MaskOverlap
 from verisim.audit.measure import Measure
 from verisim.audit.registered import Registered, bent, part, whole
 
@@ -16,9 +17,10 @@ def default_measures(*, masked: bool = False, device: str = "cpu") -> tuple[Meas
         device: Where to compute.
     """
     laying = Laying(device=device)
-    return (
+    images: tuple[Measure, ...] = (
         Correlation(device),
         Registered("texture", whole, laying),
         Registered("warped texture", bent, laying),
         Registered("part", part, laying),
     )
+    return (*images, MaskOverlap(device)) if masked else images

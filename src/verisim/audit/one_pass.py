@@ -128,7 +128,7 @@ class OnePass:
         exact = best.scores.clone()
         for rank in range(self.count):
             some = torch.nonzero(best.rows[:, rank] >= 0)[:, 0]
-            for part in some.split(self._pairs_at_once):
+            for part in torch.split(some, self._pairs_at_once):
                 rows = best.rows[part, rank]
                 exact[part, rank] = self._exact(part, self._chosen(rows), rows)
         return exact.min(dim=1).values - ACCUMULATED
@@ -147,19 +147,10 @@ class OnePass:
         columns = torch.nonzero(alive.any(0))[:, 0]
         rows = self._chosen(columns + start)
         if pairs <= FEW * alive.numel():
-            self._sparse(block, alive, columns, rows, start)
+            self._sparse(block, alive[:, columns], columns, rows, start)
         else:
             self._dense(block, columns, rows, start, known)
         return block
-
-    def _sparse(
-        self, block: Tensor, alive: Tensor, columns: Tensor, rows: Tensor, start: int
-    ) -> None:
-        """Fill in the pairs that are alive, one by one."""
-        which, place = torch.nonzero(alive[:, columns], as_tuple=True)
-        for some in torch.arange(len(which), device=self.device).split(self._pairs_at_once):
-            q, k = which[some], place[some]
-            block[q, columns[k]] = self._exact(q, rows[k], columns[k] + start)
 
     def _dense(
         self, block: Tensor, columns: Tensor, rows: Tensor, start: int, known: Tensor
@@ -178,16 +169,17 @@ class OnePass:
         ranked = upper.topk(min(self.count, len(rows)), dim=1).indices
         first = torch.zeros_like(upper, dtype=torch.bool).scatter_(1, ranked, True)
         first &= upper >= known[:, None]
-        self._sparse_within(block, first, columns, rows, start)
+        self._sparse(block, first, columns, rows, start)
         reached = block.topk(min(self.count, block.shape[1]), dim=1).values[:, -1]
         rest = (upper >= torch.maximum(known, reached)[:, None]) & ~first
-        self._sparse_within(block, rest, columns, rows, start)
+        self._sparse(block, rest, columns, rows, start)
 
-    def _sparse_within(
+    def _sparse(
         self, block: Tensor, chosen: Tensor, columns: Tensor, rows: Tensor, start: int
     ) -> None:
+        """Fill in chosen pairs (Q, n) of queries and some rows, one by one."""
         which, place = torch.nonzero(chosen, as_tuple=True)
-        for some in torch.arange(len(which), device=self.device).split(self._pairs_at_once):
+        for some in torch.split(torch.arange(len(which), device=self.device), self._pairs_at_once):
             q, k = which[some], place[some]
             block[q, columns[k]] = self._exact(q, rows[k], columns[k] + start)
 
@@ -242,7 +234,7 @@ class _Rounded:
         lost = torch.cat(
             [
                 torch.linalg.vector_norm(part - own.float(), dim=1)
-                for part, own in zip(rows.split(64), half.split(64), strict=True)
+                for part, own in zip(torch.split(rows, 64), torch.split(half, 64), strict=True)
             ]
         )
         return cls(half, torch.linalg.vector_norm(rows, dim=1), lost)

@@ -161,7 +161,8 @@ def _drawn(
     rows: npt.NDArray[np.intp], count: int, draw: np.random.Generator
 ) -> npt.NDArray[np.intp]:
     rounds = -(-count // len(rows))
-    return np.concatenate([draw.permutation(rows) for _ in range(rounds)])[:count]
+    drawn: npt.NDArray[np.intp] = np.concatenate([draw.permutation(rows) for _ in range(rounds)])
+    return drawn[:count]
 
 
 def _same_stratum(others: Collection, stratum: str) -> Sequence[int]:

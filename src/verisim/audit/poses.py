@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import permutations, product
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +15,17 @@ from torch.nn import functional
 
 from verisim.audit.measure import Alignment
 
+T = TypeVar("T")
 Matrix = npt.NDArray[np.float64]
 
 TILT = 12.0
-"""Degrees; what lies between is found by registration."""
+"""Degrees by which volumes are turned; what lies between is found by registration."""
 
-FLAT_STEP = 7.0
-"""Degrees between the rotations of slices."""
+FLAT_TILTS = (7.0, -7.0, 14.0, -14.0, 21.0, -21.0)
+"""Degrees by which slices are turned."""
 
-FLAT_STEPS = 3
-"""Either way."""
+ZOOMS = (0.86, 0.93, 1.08, 1.17)
+"""Beside no zoom."""
 
 
 @dataclass(frozen=True)
@@ -54,33 +56,41 @@ class Turn:
         return _boxed(turned, shape)
 
 
-def turns(flat: bool, quarter: bool = True) -> tuple[Turn, ...]:
-    """All 48 of volumes, 8 of slices; without quarter turns 8 and 4."""
-    orders = [p for p in permutations(range(3)) if (quarter or p == (0, 1, 2))]
-    signs = list(product((False, True), repeat=3))
-    return tuple(
-        Turn((a, b, c), (x, y, z))
-        for a, b, c in orders
-        for x, y, z in signs
-        if not flat or (c == 2 and not z)
-    )
+def turns(flat: bool, most: int = 3) -> tuple[Turn, ...]:
+    """Flips and quarter turns: all 8 of slices, 32 of the 48 of volumes.
+
+    Left out are volumes whose three axes are all exchanged.
+
+    Args:
+        flat: Whether they are slices.
+        most: Axes that change at most: 0 for none, 1 for one flip, 2 for all flips of slices, …
+    """
+    listed = []
+    for order in permutations(range(3)):
+        moved = sum(axis != k for k, axis in enumerate(order))
+        for signs in product((False, True), repeat=3):
+            outside = flat and (order[2] != 2 or signs[2])
+            if not outside and moved < 3 and (moved == 0 or most > 1) and sum(signs) <= most:
+                listed.append(Turn(_triple(order), _triple(signs)))
+    return tuple(listed)
 
 
 def tilts(flat: bool) -> tuple[Matrix, ...]:
-    """Small rotations evenly about: none, and some about every axis of a volume.
+    """Small rotations about every axis, by `TILT`, and zooms; no change comes first.
 
-    Volumes turn by 12° about six axes through opposite corners of an icosahedron, either way
-    round; slices by up to 24° in their plane.
+    The axes of volumes go through opposite corners of an icosahedron, either way round.
     """
+    size = np.array([1.0, 1.0, 0.0 if flat else 1.0])
+    zooms = [np.diag(1 + (1 / zoom - 1) * size) for zoom in ZOOMS]
     if flat:
-        angles = [0, *(sign * k * FLAT_STEP for k in range(1, FLAT_STEPS + 1) for sign in (1, -1))]
-        return tuple(Rotation.from_euler("z", a, degrees=True).as_matrix() for a in angles)
-    golden = (1 + 5**0.5) / 2
-    corners = [(0, 1, golden), (0, 1, -golden), (1, golden, 0), (1, -golden, 0)]
-    corners += [(golden, 0, 1), (golden, 0, -1)]
-    axes = [sign * np.array(c) / np.linalg.norm(c) for c in corners for sign in (1, -1)]
-    vectors = [np.zeros(3), *(np.radians(TILT) * axis for axis in axes)]
-    return tuple(Rotation.from_rotvec(vector).as_matrix() for vector in vectors)
+        vectors = [np.array([0, 0, angle]) for angle in FLAT_TILTS]
+    else:
+        golden = (1 + 5**0.5) / 2
+        corners = np.array([(0, 1, golden), (0, 1, -golden), (1, golden, 0)])
+        axes = np.concatenate([np.roll(corners[:2], k, axis=1) for k in range(3)])
+        vectors = [sign * TILT * axis / np.linalg.norm(axis) for axis in axes for sign in (1, -1)]
+    turned = [Rotation.from_rotvec(vector, degrees=True).as_matrix() for vector in vectors]
+    return (np.eye(3), *turned, *zooms)
 
 
 def resampled(images: Tensor, matrices: Tensor) -> Tensor:
@@ -120,6 +130,11 @@ def alignment_of(matrix: Matrix, shape: tuple[int, ...], sign: int) -> Alignment
     whole[:3, 3] = matrix[:, 3] + middle - matrix[:, :3] @ middle
     rows = tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in whole)
     return Alignment(rows, sign)
+
+
+def _triple(items: tuple[T, ...]) -> tuple[T, T, T]:
+    first, second, third = items
+    return first, second, third
 
 
 def _boxed(images: Tensor, shape: torch.Size) -> Tensor:

@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from verisim.audit.poses import normalized, places
 
-AFFINE_STEPS = 30
-WARP_STEPS = 30
+AFFINE_STEPS = 28
+WARP_STEPS = 24
 LINEAR_RATE = 0.015
 """Adam's step of the linear part: radians, or shares of the size."""
 

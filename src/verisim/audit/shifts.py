@@ -10,6 +10,9 @@ from torch import Tensor
 AT_ONCE = 1 << 25
 """Numbers of one block of products: 256 MB of complex ones."""
 
+HALVED = (4, 2, 3)
+"""Axes of a transform; the last, Y, is the halved one, since slices have one voxel along Z."""
+
 
 @dataclass(frozen=True, eq=False)
 class Peaks:
@@ -32,7 +35,7 @@ class ShiftSearch:
     saves the padding.
 
     Args:
-        spectra: Complex conjugate, (N, C, X, Y, Z // 2 + 1), of textures of norm 1.
+        spectra: Complex conjugate, (N, C, X, Y // 2 + 1, Z), of textures of norm 1.
         shape: Of the textures, (X, Y, Z).
     """
 
@@ -43,7 +46,7 @@ class ShiftSearch:
     def of(cls, textures: Tensor) -> ShiftSearch:
         """Of textures (N, C, X, Y, Z)."""
         x, y, z = textures.shape[2:]
-        spectra = torch.fft.rfftn(unit(textures), dim=(2, 3, 4)).conj().resolve_conj()
+        spectra = torch.fft.rfftn(unit(textures), dim=HALVED).conj().resolve_conj()
         return cls(spectra, (x, y, z))
 
     def __call__(self, views: Tensor) -> Peaks:
@@ -52,7 +55,7 @@ class ShiftSearch:
         Args:
             views: Textures of a query in several poses, (V, C, X, Y, Z).
         """
-        spectra = torch.fft.rfftn(unit(views), dim=(2, 3, 4))
+        spectra = torch.fft.rfftn(unit(views), dim=HALVED)
         found = [self._peaks(view) for view in spectra]
         values, index = (torch.stack(parts) for parts in zip(*found, strict=True))
         return Peaks(values, self._unravelled(index))
@@ -60,13 +63,18 @@ class ShiftSearch:
     def _peaks(self, view: Tensor) -> tuple[Tensor, Tensor]:
         block = max(1, AT_ONCE // view.numel())
         values, indices = [], []
-        for rows in self.spectra.split(block):
+        for rows in torch.split(self.spectra, block):
             products = (rows * view).sum(1) if view.shape[0] > 1 else (rows * view)[:, 0]
-            flat = torch.fft.irfftn(products, s=self.shape, dim=(1, 2, 3)).flatten(1)
+            flat = torch.fft.irfftn(products, s=self._sides, dim=(3, 1, 2)).flatten(1)
             index = flat.abs().argmax(1)
             values.append(flat.gather(1, index[:, None])[:, 0])
             indices.append(index)
         return torch.cat(values), torch.cat(indices)
+
+    @property
+    def _sides(self) -> tuple[int, int, int]:
+        x, y, z = self.shape
+        return z, x, y
 
     def _unravelled(self, index: Tensor) -> Tensor:
         """Flat index to shifts, beyond half the box as negative ones."""
@@ -82,4 +90,5 @@ class ShiftSearch:
 def unit(textures: Tensor) -> Tensor:
     """Textures (B, C, X, Y, Z) of norm 1."""
     norm = textures.flatten(1).norm(dim=1).clamp_min(torch.finfo(textures.dtype).tiny)
-    return textures / norm[:, None, None, None, None]
+    units: Tensor = textures / norm[:, None, None, None, None]
+    return units

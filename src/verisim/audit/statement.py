@@ -50,7 +50,7 @@ def stated(
     k, n = sum(part.k for part in parts), sum(part.n for part in parts)
     r, real = sum(part.r for part in parts), sum(part.held_out for part in parts)
     sentence = (
-        f"{k} of {n} are above the threshold that {r} of {real} new patients reach "
+        f"{k} of {n} are above the threshold that {r} of {real} held-out patients reach "
         f"(p = {p:.2g}). {_bounded(bound, recalls, copies)}"
     )
     return SetStatement(k, n, r, real, p, excess, copies, bound, recall, copy_recall, sentence)
