@@ -1,7 +1,7 @@
 """The whole walk: segment a volume over HTTP, synthesize a new one, audit it, print the verdict.
 
 All volumes are synthetic ones that an audit let out (see make_sample_data.py). The audit at the
-end has no patients to compare with: some of the released cases stand in for the training set, others
+end has no patients to compare with: some of the released cases stand in for a training set, others
 for held-out patients, and one of them is hidden, shifted and with noise, among the new cases. It
 shows how an audit works; what the shipped generator does is told by the audit.json of the release.
 """
