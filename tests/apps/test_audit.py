@@ -75,6 +75,7 @@ def test_an_audit_is_cancelled_between_two_cases(worker: Worker) -> None:
         ({"synthetic": "made", "training": "../models"}, 404, "no data set"),
         ({"synthetic": "made", "training": "known:absent"}, 404, "absent"),
         ({"synthetic": "made", "held_out": "few"}, 400, "5"),
+        ({"synthetic": "made", "held_out": "few", "stand_in": True}, 400, "11"),
         ({"synthetic": "made", "held_out": "known"}, 422, "patient"),
         ({"synthetic": "made", "model": "tiny"}, 400, "makes no cases"),
         ({"synthetic": "made", "model": "absent"}, 404, "absent"),

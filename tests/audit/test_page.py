@@ -16,8 +16,7 @@ from scipy.stats import betabinom
 from tests.audit.reports import a_report
 from verisim.audit.collection import Collection
 from verisim.audit.findings import Hygiene
-from verisim.audit.gallery import closest_pairs, laid_onto, local_agreement
-from verisim.audit.measure import Alignment
+from verisim.audit.gallery import closest_pairs
 from verisim.audit.page import page_of, write_page
 from verisim.audit.page_plots import band
 from verisim.audit.page_words import interval, number, probability, share
@@ -173,29 +172,6 @@ def test_several_strata_share_one_axis() -> None:
     page = page_of(replace(report, strata=(report.strata[0], other), cases=cases))
     assert "threshold of its own stratum" in page
     assert len(re.findall("<svg", page)) == 3
-
-
-def test_an_aligned_training_case_lies_on_its_copy() -> None:
-    random = np.random.default_rng(0)
-    real = random.normal(size=(9, 8, 7))
-    copy = -np.roll(real[::-1], 2, axis=1)
-    matrix = np.diag([-1.0, 1.0, 1.0, 1.0])
-    matrix[:3, 3] = (8, -2, 0)
-    rows = tuple(tuple(float(n) for n in row) for row in matrix)
-    laid = laid_onto(real, Alignment(rows, sign=-1))  # type: ignore[arg-type]  # four rows of four
-    np.testing.assert_allclose(laid[:, 2:], copy[:, 2:], atol=1e-9)
-
-
-def test_agreement_is_of_the_surroundings() -> None:
-    random = np.random.default_rng(0)
-    first = random.normal(size=(20, 20, 9))
-    second = first.copy()
-    second[10:] = random.normal(size=(10, 20, 9))
-    found = local_agreement(first, 3 * second + 5)
-    assert found.shape == first.shape
-    assert found[:6].min() > 0.99
-    assert found[15:].mean() < 0.3
-    assert local_agreement(np.zeros((5, 5, 1)), np.ones((5, 5, 1))).max() == 0
 
 
 def test_the_slice_of_most_agreement_is_shown() -> None:

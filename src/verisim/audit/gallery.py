@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from verisim.audit.collection import Collection
+from verisim.audit.heat_map import agreement_of
 from verisim.audit.measure import Alignment
 from verisim.audit.report import AuditReport
 
@@ -17,9 +17,6 @@ Picture = npt.NDArray[np.float64]
 
 MOST_PAIRS = 8
 """More than a person looks at."""
-
-WINDOW = 7
-"""Voxels along each edge of the places that are compared: small anatomy, not noise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,50 +64,22 @@ def closest_pairs(
     )
 
 
-def _pair(name: str, synthetic: npt.ArrayLike, training: npt.ArrayLike, how: Alignment) -> Pair:
+def _pair(
+    name: str, made: npt.NDArray[np.float32], real: npt.NDArray[np.float32], how: Alignment
+) -> Pair:
     """Two images (C, X, Y, Z) at the slice where most agrees; of several channels the first."""
-    made = np.asarray(synthetic, np.float64)[0]
-    real = laid_onto(np.asarray(training, np.float64)[0], how)
-    agreement = local_agreement(made, real)
-    best = int(np.argmax(agreement.mean(axis=(0, 1))))
-    scaled = _scaled(real[..., best], made[..., best])
+    found = agreement_of(np.asarray(made), np.asarray(real), how)
+    best = int(np.argmax(found.heat.mean(axis=(0, 1))))
+    synthetic = np.asarray(made[0, ..., best], np.float64)
+    training = _scaled(np.asarray(found.laid[0, ..., best], np.float64), synthetic)
     return Pair(
         case=name,
         slice=best,
-        synthetic=made[..., best],
-        training=scaled,
-        difference=made[..., best] - scaled,
-        agreement=agreement[..., best],
+        synthetic=synthetic,
+        training=training,
+        difference=synthetic - training,
+        agreement=np.asarray(found.heat[..., best], np.float64).clip(0, 1),
     )
-
-
-def laid_onto(training: Picture, how: Alignment) -> Picture:
-    """A training image (X, Y, Z) on the voxels of the query that it was aligned with."""
-    matrix = np.asarray(how.matrix)
-    moved: Picture = ndimage.affine_transform(
-        training, matrix[:3, :3], matrix[:3, 3], order=1, mode="nearest"
-    )
-    return how.sign * moved
-
-
-def local_agreement(first: Picture, second: Picture, window: int = WINDOW) -> Picture:
-    """Correlation of the surroundings of each voxel, negative ones as 0: (X, Y, Z).
-
-    Places without any contrast agree with nothing.
-    """
-    size = [min(window, n) for n in first.shape]
-
-    def mean(array: Picture) -> Picture:
-        found: Picture = ndimage.uniform_filter(array, size, mode="nearest")
-        return found
-
-    a, b = mean(first), mean(second)
-    spread = (mean(first**2) - a**2).clip(0) * (mean(second**2) - b**2).clip(0)
-    least = 1e-6 * max(float(spread.max()), 1e-12)
-    together = mean(first * second) - a * b
-    found: Picture = np.where(spread > least, together / np.sqrt(spread.clip(least)), 0.0)
-    found.clip(0, 1, out=found)
-    return found
 
 
 def _scaled(picture: Picture, like: Picture) -> Picture:

@@ -122,13 +122,22 @@ def made(report: AuditReport) -> str:
         "<h2>How it was made</h2>\n"
         f"{table('The sets', header, rows)}\n"
         f"<p>verisim {escape(report.version)}, {escape(report.made)}, seed {report.seed}, level "
-        f"{share(report.level)}. Measures: {escape(measures)}.</p>\n"
+        f"{share(report.level)}. Measures: {escape(measures)}.{_stand_ins(report)}</p>\n"
         '<p class="soft">Each measure finds the most alike training case of every synthetic and '
         "every held-out case. Scores are standardized by those of training cases among each "
         "other; the highest counts. Thresholds come from held-out patients of the same stratum, "
         "one score a patient, by conformal prediction; p-values are adjusted for the number of "
         "cases (Benjamini and Hochberg 1995). Names of real cases are left out here; the report "
         "for programs, report.json, has them in the same order.</p>"
+    )
+
+
+def _stand_ins(report: AuditReport) -> str:
+    if not report.stand_ins:
+        return ""
+    return (
+        f" Held-out patients are few: {report.stand_ins} training patients, each compared with "
+        "the others alone, stand in beside them."
     )
 
 

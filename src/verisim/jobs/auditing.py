@@ -47,6 +47,7 @@ class AuditRequest(BaseModel, frozen=True, extra="forbid"):
         level: Nominal share of false alarms.
         plants: Copies of each kind that are planted.
         seed: Decides every random choice.
+        stand_in: Let training patients stand in for held-out ones that are few.
         images: Show the closest pairs, training images among them, on the page.
         subject_pattern: Regular expression on the names of real cases; its first group is the
             patient.
@@ -61,6 +62,7 @@ class AuditRequest(BaseModel, frozen=True, extra="forbid"):
     level: float = Field(0.05, gt=0, lt=1, allow_inf_nan=False)
     plants: int = Field(12, ge=1, le=500)
     seed: int = Field(0, ge=0, lt=2**31)
+    stand_in: bool = False
     images: bool = False
     subject_pattern: str = Field("", max_length=200)
     device: str = Field("auto", max_length=40)
@@ -141,6 +143,7 @@ class Auditing:
             generator=next(iter(self.models(task.request)), None),
             device=task.device,
             work=task.scratch / "work",
+            stand_in=asked.stand_in,
         )
         with sparing_a_core():
             found = audit(progress)

@@ -37,7 +37,7 @@ def audit_asked(app: MONAILabelApp, given: dict[str, Any], user: User, key: str)
         dataset_of(_source(folder, name, asked.subject_pattern))
         for name in (asked.training, asked.held_out)
     )
-    _check(training, held_out)
+    _check(training, held_out, asked.stand_in)
     synthetic = _synthetic(app, asked, folder, user)
     device = chosen_device(asked.device)
     request = {**asked.model_dump(mode="json"), "device": device}
@@ -45,14 +45,14 @@ def audit_asked(app: MONAILabelApp, given: dict[str, Any], user: User, key: str)
     return Asked("audit", user.name, device, request, key, fill)
 
 
-def _check(training: Dataset, held_out: Dataset) -> None:
+def _check(training: Dataset, held_out: Dataset, stand_in: bool) -> None:
     subjects = [[case.subject for case in one.cases] for one in (training, held_out)]
     everybody = sorted({*subjects[0], *subjects[1]})
     # people are named so: the answer tells of numbers
     numbered = {subject: f"number {k}" for k, subject in enumerate(everybody, start=1)}
     known, others = ([numbered[subject] for subject in listed] for listed in subjects)
     check_apart({"training": known, "held out": others})
-    check_enough(len(set(others)))
+    check_enough(len({*others, *(known if stand_in else ())}))
 
 
 def _source(folder: Path | None, said: str, pattern: str = "") -> Source:

@@ -61,7 +61,7 @@ AuditParams = Annotated[
     Body(
         description="training and held_out, each DATASET or DATASET:SPLIT of the server's data "
         "sets; synthesis, the id of the job that made the cases, or synthetic, a folder of them; "
-        "if you like model, level, plants, seed, images, subject_pattern and device.",
+        "if you like model, level, plants, seed, stand_in, images, subject_pattern and device.",
         examples=[
             {
                 "training": "hippocampus:train",
