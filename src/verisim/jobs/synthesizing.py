@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +15,9 @@ from verisim.card import ModelCard
 from verisim.diffusion.generation import STRONGEST
 from verisim.diffusion.sampling import MOST, Solver
 from verisim.files import read_label_map
-from verisim.files.atomic import replacing
 from verisim.installed import SHIPPED_MODELS, find_card
 from verisim.jobs.kind import Task
+from verisim.jobs.packing import pack
 from verisim.networks.stylegan import FARTHEST
 from verisim.progress import Progress
 from verisim.synthesis.case_set import CaseSet
@@ -101,7 +100,7 @@ class Synthesizing:
         numbers = range(asked.first, asked.first + asked.count)
         cases.fill(synthesizer, numbers, given, progress)
         cases.draw(task.results / "preview.png")
-        _pack(cases.folder, task.results / "cases.zip")
+        pack(cases.folder, task.results / "cases.zip")
         answer = {
             "model": card.title,
             "cases": asked.count,
@@ -114,10 +113,3 @@ class Synthesizing:
         }
         (task.results / "report.json").write_text(json.dumps(answer, indent=2))
         return answer
-
-
-def _pack(folder: Path, path: Path) -> None:
-    """All files of a folder; they are compressed already."""
-    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as packed:
-        for file in sorted(one for one in folder.rglob("*") if one.is_file()):
-            packed.write(file, file.relative_to(folder))

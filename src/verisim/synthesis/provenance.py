@@ -9,11 +9,9 @@ from dataclasses import asdict, dataclass
 from verisim import __version__
 from verisim.card import ModelCard
 from verisim.diffusion import Generation
+from verisim.files.marks import MARK
 from verisim.networks.stylegan import Latents
 from verisim.volume import LabelMap, Volume
-
-MARK = "SYNTHETIC"
-"""What every name, header and description of a synthetic case begins with."""
 
 
 @dataclass(frozen=True)

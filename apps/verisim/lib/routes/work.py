@@ -16,12 +16,14 @@ from monailabel.interfaces.utils.app import app_instance
 
 from lib.doors.who import Role, user_of
 from lib.jobs.asking import Source, segment_asked
+from lib.jobs.audit_asked import audit_asked
 from lib.jobs.described import (
     FILE,
     REPEATED,
     RESULT,
     STOPPING,
     STREAM,
+    AuditParams,
     Key,
     Options,
     Params,
@@ -50,6 +52,7 @@ def routes() -> APIRouter:
         ("/jobs/segment", segment, [], "Segment one volume as a job"),
         ("/jobs/train", train, [access.admin()], "Train a model as a job"),
         ("/jobs/synthesize", synthesize, [access.admin()], "Make synthetic cases as a job"),
+        ("/jobs/audit", audit, [access.admin()], "Audit synthetic cases as a job"),
     ):
         add(
             path,
@@ -115,6 +118,16 @@ async def synthesize(
 
     def asked() -> Asked:
         return synthesis_asked(app_instance(), json_object(params), uploads, user, key or "")
+
+    return await do(lambda: handed_in(asked()))
+
+
+async def audit(request: Request, params: AuditParams, key: Key = None) -> Response:
+    """Say whether synthetic cases copy training patients, and let out those that do not."""
+    user = user_of(request)
+
+    def asked() -> Asked:
+        return audit_asked(app_instance(), params, user, key or "")
 
     return await do(lambda: handed_in(asked()))
 
