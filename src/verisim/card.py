@@ -27,6 +27,7 @@ from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.networks.mask_sampler import MaskSampler
 from verisim.networks.medsegdiff import MedSegDiff
 from verisim.networks.network import KINDS, Network
+from verisim.networks.random_contrast import Chance, RandomContrast
 from verisim.networks.unet import UNet
 from verisim.networks.weights import fill
 from verisim.preprocessing import Preprocessing
@@ -54,7 +55,7 @@ class ModelCard:
         patch_size: Spatial shape that the network sees at once.
         network: The network's arguments.
         sampling: How masks come out of noise; of MedSegDiff only.
-        generation: How cases come out of noise; of what synthesizes only.
+        generation: How cases come out of noise, or by chance; of what synthesizes only.
         configuration: Which of a plan's networks it is, in nnU-Net's words.
         members: Networks of this shape in the weights' file, whose logits are averaged.
         mirrored_axes: Axes of the network's world along which training mirrored its patches.
@@ -89,7 +90,7 @@ class ModelCard:
     version: int = 1
     kind: Literal["segmentation", "synthesis"] = "segmentation"
     sampling: Sampling | None = None
-    generation: Generation | None = None
+    generation: Generation | Chance | None = None
     configuration: Configuration = "3d_fullres"
     members: int = 1
     mirrored_axes: tuple[int, ...] = ()
@@ -152,8 +153,9 @@ class ModelCard:
                 "MedSegDiff, and only then.",
                 "Write a table [sampling], or leave it out.",
             )
-        makes = isinstance(self.network, CaseDiffusion)
-        if (makes, makes) != (self.kind == "synthesis", self.generation is not None):
+        noise, drawn = (isinstance(self.generation, one) for one in (Generation, Chance))
+        kinds = isinstance(self.network, CaseDiffusion), isinstance(self.network, RandomContrast)
+        if (noise, drawn) != kinds or (self.kind == "synthesis") != any(kinds):
             raise BadCard(
                 f"The card of {self.name} must say kind = synthesis and how cases are generated "
                 "if its network makes cases, and only then.",
@@ -200,7 +202,7 @@ class ModelCard:
     def _single(self, deep_supervision: bool) -> nn.Module:
         if isinstance(self.network, UNet):
             return self.network.build(self.inputs, self.classes, deep_supervision)
-        if isinstance(self.network, CaseDiffusion):
+        if isinstance(self.network, CaseDiffusion | RandomContrast):
             return self.network.build(len(self.channels), self.classes)
         denoiser = self.network.build(self.inputs, self.classes)
         return MaskSampler(denoiser, self.sampling or Sampling())

@@ -72,6 +72,19 @@ def test_a_label_map_that_is_sent_is_shown(worker: Worker, tmp_path: Path) -> No
     np.testing.assert_array_equal(files.read_label_map(label).array, array)
 
 
+def test_chance_shows_whatever_labels_are_sent(worker: Worker, tmp_path: Path) -> None:
+    array = np.zeros((14, 16, 12), np.uint8)
+    array[4:9, 4:12, 3:9] = 4
+    path = tmp_path / "drawn.nii.gz"
+    files.write(path, LabelMap(array, np.eye(4), {"label_4": 4}))
+    reply = asked(worker, path, model="random-contrast", count=2)
+    assert reply.status_code == 202, reply.text
+    folder = cases_of(worker, reply.json()["id"], tmp_path / "set")
+    opened = open_dataset(folder)
+    assert len(opened.split("all")) == 2
+    assert dict(opened.labels) == {"label_4": 1}
+
+
 def test_what_makes_cases_is_not_offered_for_segmenting(worker: Worker) -> None:
     told = worker.ask("GET", "/info/").json()
     assert "maker" not in told["models"]
@@ -85,6 +98,7 @@ def test_what_makes_cases_is_not_offered_for_segmenting(worker: Worker) -> None:
     [
         ({"model": "absent"}, 404, "absent"),
         ({"model": "tiny"}, 400, "makes no cases"),
+        ({"model": "random-contrast"}, 400, "none is given"),
         ({"count": 0}, 400, "count"),
         ({"steps": 0}, 400, "steps"),
         ({"guidance": -1}, 400, "guidance"),

@@ -16,6 +16,7 @@ from verisim.cli import (
     doctor,
     ensemble,
     evaluate,
+    evaluate_use,
     exchange,
     fidelity,
     key,
@@ -48,6 +49,7 @@ app.command()(train.train)
 app.command()(synthesize.synthesize)
 app.command()(compare_samplers.compare_samplers)
 app.command()(fidelity.fidelity)
+app.command()(evaluate_use.evaluate_use)
 app.command()(train_generator.train_generator)
 app.command()(evaluate.evaluate)
 app.command()(ensemble.ensemble)

@@ -15,12 +15,13 @@ from pydantic import BaseModel, Field
 from verisim.card import ModelCard
 from verisim.diffusion.generation import STRONGEST
 from verisim.diffusion.sampling import MOST, Solver
-from verisim.files import read_label_map
 from verisim.files.atomic import replacing
 from verisim.installed import SHIPPED_MODELS, find_card
 from verisim.jobs.kind import Task
 from verisim.progress import Progress
 from verisim.synthesis.case_set import CaseSet
+from verisim.synthesis.given import for_label_maps, read_given
+from verisim.synthesis.provenance import warning_of
 from verisim.synthesis.synthesizer import Synthesizer, wished
 
 MOST_AT_ONCE = 500
@@ -91,8 +92,9 @@ class Synthesizing:
         """Make them; see `Kind`."""
         started = time.perf_counter()
         asked = SynthesizeRequest.model_validate(dict(task.request))
-        card = asked.of(self.models(task.request)[0])
-        given = [read_label_map(path, card.labels) for path in sorted(task.inputs.iterdir())]
+        asked_of = asked.of(self.models(task.request)[0])
+        given = read_given(sorted(task.inputs.iterdir()), asked_of)
+        card = for_label_maps(asked_of, given)
         cases = CaseSet(task.scratch / "cases", card, asked.format)
         synthesizer = Synthesizer(card, task.device, asked.precision)
         numbers = range(asked.first, asked.first + asked.count)
@@ -105,9 +107,7 @@ class Synthesizing:
             "synthetic": True,
             "audited": False,
             "seconds": round(time.perf_counter() - started, 3),
-            "warnings": [
-                "Not audited: these cases may copy training patients. Do not share them yet."
-            ],
+            "warnings": [warning_of(card)],
         }
         (task.results / "report.json").write_text(json.dumps(answer, indent=2))
         return answer

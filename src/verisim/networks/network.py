@@ -9,10 +9,12 @@ from pydantic import Discriminator, Tag
 
 from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.networks.medsegdiff import MedSegDiff
+from verisim.networks.random_contrast import RandomContrast
 from verisim.networks.unet import UNet
 
 UNET, MEDSEGDIFF, CASE_DIFFUSION = "unet", "medsegdiff", "case-diffusion"
-KINDS = (UNET, MEDSEGDIFF, CASE_DIFFUSION)
+RANDOM_CONTRAST = "random-contrast"
+KINDS = (UNET, MEDSEGDIFF, CASE_DIFFUSION, RANDOM_CONTRAST)
 
 
 def kind_of(network: object) -> str:
@@ -20,6 +22,8 @@ def kind_of(network: object) -> str:
     fields = network if isinstance(network, Mapping) else {}
     if isinstance(network, CaseDiffusion) or "joint" in fields:
         return CASE_DIFFUSION
+    if isinstance(network, RandomContrast) or "tissues" in fields:
+        return RANDOM_CONTRAST
     sampled = isinstance(network, MedSegDiff) or not {"dynamic", "ff_parser"}.isdisjoint(fields)
     return MEDSEGDIFF if sampled else UNET
 
@@ -27,7 +31,8 @@ def kind_of(network: object) -> str:
 Network = Annotated[
     Annotated[UNet, Tag(UNET)]
     | Annotated[MedSegDiff, Tag(MEDSEGDIFF)]
-    | Annotated[CaseDiffusion, Tag(CASE_DIFFUSION)],
+    | Annotated[CaseDiffusion, Tag(CASE_DIFFUSION)]
+    | Annotated[RandomContrast, Tag(RANDOM_CONTRAST)],
     Discriminator(kind_of),
 ]
 """Any of them; what is wrong with one is said of that one."""

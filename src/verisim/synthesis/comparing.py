@@ -136,8 +136,10 @@ def ways_of(
     Raises:
         BadCard: The model makes no cases.
     """
-    if card.generation is None:
-        raise BadCard(f"{card.title} makes no cases.", "Choose a model of the kind synthesis.")
+    if not isinstance(card.generation, Generation):
+        raise BadCard(
+            f"{card.title} makes no cases out of noise.", "Choose a diffusion model of cases."
+        )
     own, found = card.generation, [card.generation]
     for solver in solvers:
         for wanted in evaluations:

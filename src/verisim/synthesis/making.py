@@ -51,6 +51,10 @@ class Making:
 class Maker(Protocol):
     """Whatever makes cases: diffusion, or nothing but chance."""
 
+    @property
+    def takes_labels(self) -> bool:
+        """Whether a label map may be given."""
+
     def __call__(self, request: Request, progress: Progress = SILENT) -> Making:
         """One case.
 
@@ -75,6 +79,11 @@ class DiffusionMaker:
     generation: Generation
     patch: Triple
     exact: bool = False
+
+    @property
+    def takes_labels(self) -> bool:
+        """See `Maker`."""
+        return self.network.labels is not None
 
     def __call__(self, request: Request, progress: Progress = SILENT) -> Making:
         """See `Maker`."""

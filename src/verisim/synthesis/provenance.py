@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 
 from verisim import __version__
 from verisim.card import ModelCard
+from verisim.diffusion import Generation
+from verisim.networks.random_contrast import Chance
 from verisim.volume import LabelMap, Volume
 
 MARK = "SYNTHETIC"
@@ -79,14 +81,15 @@ def provenance_of(
         given: The label map that the image is made for; None: one is made.
     """
     generation, training = card.generation, card.training
+    sampled = generation if isinstance(generation, Generation) else None
     return Provenance(
         generator=card.title,
         sha256=card.sha256,
         seed=generation.seed if generation else 0,
         number=number,
-        solver=generation.solver if generation else "",
-        steps=generation.steps if generation else 0,
-        guidance=generation.guidance if generation else 0.0,
+        solver=sampled.solver if sampled else "",
+        steps=sampled.steps if sampled else 0,
+        guidance=sampled.guidance if sampled else 0.0,
         precision=precision,
         labels="made" if given is None else "given",
         labels_sha256="" if given is None else sha256_of_voxels(given),
@@ -94,6 +97,13 @@ def provenance_of(
         training_cases=training.cases if training else 0,
         training_sha256=training.fingerprint if training else "",
     )
+
+
+def warning_of(card: ModelCard) -> str:
+    """What must be known before cases of a model are handed on."""
+    if isinstance(card.generation, Chance):
+        return "Their shapes are those of the label maps, a little bent: as private as these are."
+    return "Not audited: these cases may copy training patients. Do not share them yet."
 
 
 def sha256_of_voxels(volume: Volume) -> str:

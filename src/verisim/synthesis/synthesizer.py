@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 import nibabel
@@ -11,11 +11,15 @@ import numpy as np
 import torch
 
 from verisim.card import ModelCard
+from verisim.diffusion import Generation
 from verisim.errors import BadCard, BadInput
 from verisim.networks.case_diffusion import CaseGenerator
+from verisim.networks.random_contrast import Chance, RandomContrast
 from verisim.planning.explain import sides
 from verisim.precision import laid_out
 from verisim.progress import SILENT, Part, Progress
+from verisim.synthesis.contrasting import ContrastMaker
+from verisim.synthesis.given import check_given
 from verisim.synthesis.making import DiffusionMaker, Maker, Making, Request
 from verisim.synthesis.provenance import Provenance, provenance_of
 from verisim.volume import Array, LabelMap, Volume
@@ -90,6 +94,7 @@ class Synthesizer:
                 raise BadInput(
                     f"A set has no case number {number}.", f"Ask for 0 to {MOST_CASES - 1}."
                 )
+        check_given(self.card, len(label_maps))
         for label_map in label_maps:
             self._check(label_map)
         for k, number in enumerate(numbers):
@@ -107,15 +112,17 @@ class Synthesizer:
         made = self.maker(Request(seed * MOST_CASES + number, labels), progress)
         about = provenance_of(self.card, number, self.precision, given)
         volume = Volume(_intensities(made), self._affine if grid is None else grid.affine)
-        label_map = self._label_map(made)
+        label_map = self._label_map(made, volume.affine)
         if given is not None:  # the answer lies on the voxels of the question
-            volume, label_map = volume.resampled_like(given), given
+            bent = grid is not None and not np.array_equal(label_map.array, grid.array)
+            volume = volume.resampled_like(given)
+            label_map = label_map.resampled_like(given) if bent else given
         return SyntheticCase(volume, label_map, about, made.evaluations)
 
-    def _label_map(self, made: Making) -> LabelMap:
+    def _label_map(self, made: Making, affine: Array) -> LabelMap:
         array = made.labels.cpu().numpy()
         kind = np.min_scalar_type(len(self.card.labels))
-        return LabelMap(array.astype(kind), self._affine, self.card.labels)
+        return LabelMap(array.astype(kind), affine, self.card.labels)
 
     @property
     def _affine(self) -> Array:
@@ -131,10 +138,10 @@ class Synthesizer:
 
     def _check(self, label_map: LabelMap) -> None:
         """Refuse what the model cannot make an image for."""
-        if isinstance(self.maker, DiffusionMaker) and self.maker.network.labels is None:
+        if not self.maker.takes_labels:
             raise BadInput(
                 f"{self.card.title} makes image and labels together, so none can be given.",
-                "Take a model that was trained without --joint.",
+                "Take a diffusion model that was trained without --joint.",
             )
         absent = self.card.labels.keys() - label_map.labels.keys()
         if absent:
@@ -156,11 +163,17 @@ def wished(card: ModelCard, **wish: object) -> ModelCard:
     """The card with those settings of its generation that are not None.
 
     Raises:
-        BadInput: One is out of bounds.
+        BadInput: One is out of bounds, or no setting of such a model.
     """
     given: dict[str, Any] = {name: one for name, one in wish.items() if one is not None}
     if card.generation is None:
         return card
+    known = [one.name for one in fields(card.generation)]
+    if odd := [name for name in given if name not in known]:
+        raise BadInput(
+            f"{card.title} has no setting {', '.join(odd)}.",
+            f"Leave it out; its settings are: {', '.join(known)}.",
+        )
     return replace(card, generation=replace(card.generation, **given))
 
 
@@ -198,7 +211,10 @@ def maker_of(card: ModelCard, device: str, precision: str) -> Maker:
             f"{card.title} segments and makes no cases.",
             "Choose a model of the kind synthesis; `verisim models` lists them.",
         )
+    if isinstance(card.network, RandomContrast) and isinstance(card.generation, Chance):
+        return ContrastMaker(card.network.tissues, card.generation, len(card.channels))
     network = laid_out(card.load().to(device), device)
+    assert isinstance(card.generation, Generation), "the card was checked"
     assert isinstance(network, CaseGenerator), "the card was checked"
     return DiffusionMaker(network, card.generation, card.patch_size, precision == "single")
 

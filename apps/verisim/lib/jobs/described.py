@@ -45,7 +45,10 @@ SynthesisParams = Annotated[
 ]
 SynthesisUploads = Annotated[
     list[UploadFile] | None,
-    File(description="Label maps that the images shall show; none: the model makes its own."),
+    File(
+        description="Label maps that the images shall show; none: the model makes its own, but for "
+        "random-contrast, which needs them."
+    ),
 ]
 
 Options = Annotated[
