@@ -46,8 +46,8 @@ SynthesisParams = Annotated[
 SynthesisUploads = Annotated[
     list[UploadFile] | None,
     File(
-        description="Label maps that the images shall show; none: the model makes its own, but for "
-        "random-contrast, which needs them."
+        description="Label maps that the images shall show; none: the model makes its own; "
+        "random-contrast needs them."
     ),
 ]
 
