@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +60,23 @@ def test_a_job_makes_what_the_library_makes(worker: Worker, tmp_path: Path) -> N
         volume, label_map = case.pair(card.labels)
         np.testing.assert_allclose(volume.array, made.volume.array, atol=1)
         np.testing.assert_array_equal(label_map.array, made.label_map.array)
+
+
+def test_a_job_shows_how_its_cases_become_clean(worker: Worker) -> None:
+    job = asked(worker, count=200, steps=40).json()["id"]
+    reply = worker.ask("GET", f"/jobs/{job}/preview")
+    until = time.monotonic() + 60
+    while reply.status_code == 404 and time.monotonic() < until:
+        time.sleep(0.1)
+        reply = worker.ask("GET", f"/jobs/{job}/preview")
+    assert worker.ask("GET", f"/jobs/{job}").json()["state"] == "running"
+    assert reply.headers["Content-Type"] == "image/png"
+    assert reply.headers["Cache-Control"] == "no-store"
+    assert reply.content.startswith(b"\x89PNG")
+    worker.ask("DELETE", f"/jobs/{job}")
+    assert worker.ended(job)["state"] == "cancelled"
+    assert worker.ask("GET", f"/jobs/{job}/preview").status_code == 404
+    assert worker.ask("GET", "/jobs/absent/preview").status_code == 404
 
 
 def test_a_label_map_that_is_sent_is_shown(worker: Worker, tmp_path: Path) -> None:

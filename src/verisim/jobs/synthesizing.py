@@ -17,10 +17,12 @@ from verisim.diffusion.generation import STRONGEST
 from verisim.diffusion.sampling import MOST, Solver
 from verisim.files.atomic import replacing
 from verisim.installed import SHIPPED_MODELS, find_card
+from verisim.jobs.folders import PREVIEW
 from verisim.jobs.kind import Task
 from verisim.progress import Progress
 from verisim.synthesis.case_set import CaseSet
 from verisim.synthesis.given import for_label_maps, read_given
+from verisim.synthesis.preview import Preview
 from verisim.synthesis.provenance import warning_of
 from verisim.synthesis.synthesizer import Synthesizer, wished
 
@@ -65,6 +67,7 @@ class SynthesizeRequest(BaseModel, frozen=True, extra="forbid"):
 class Synthesizing:
     """Makes cases, for the label maps among the inputs if there are any.
 
+    While it samples, `preview.png` in its scratch shows the middle slice of the present case.
     It leaves `cases.zip`, a data set; `preview.png`; and `report.json`. Cases that an earlier
     attempt made are kept.
 
@@ -96,10 +99,11 @@ class Synthesizing:
         given = read_given(sorted(task.inputs.iterdir()), asked_of)
         card = for_label_maps(asked_of, given)
         cases = CaseSet(task.scratch / "cases", card, asked.format)
-        synthesizer = Synthesizer(card, task.device, asked.precision)
+        preview = Preview(task.scratch / PREVIEW)
+        synthesizer = Synthesizer(card, task.device, asked.precision, preview)
         numbers = range(asked.first, asked.first + asked.count)
         cases.fill(synthesizer, numbers, given, progress)
-        cases.draw(task.results / "preview.png")
+        cases.draw(task.results / PREVIEW)
         _pack(cases.folder, task.results / "cases.zip")
         answer = {
             "model": card.title,

@@ -20,7 +20,8 @@ from verisim.precision import laid_out
 from verisim.progress import SILENT, Part, Progress
 from verisim.synthesis.contrasting import ContrastMaker
 from verisim.synthesis.given import check_given
-from verisim.synthesis.making import DiffusionMaker, Maker, Making, Request
+from verisim.synthesis.making import DiffusionMaker, Maker, Making, Request, Watcher
+from verisim.synthesis.preview import nobody
 from verisim.synthesis.provenance import Provenance, provenance_of
 from verisim.volume import Array, LabelMap, Volume
 
@@ -57,6 +58,7 @@ class Synthesizer:
         device: Where to compute.
         precision: "auto": bfloat16 where the processor multiplies it in hardware; "single": the
             same voxels on every machine.
+        watch: Is shown each guess of a diffusion model.
 
     Raises:
         BadCard: The model makes no cases.
@@ -66,10 +68,14 @@ class Synthesizer:
     card: ModelCard
     device: str = "cpu"
     precision: Literal["auto", "single"] = "auto"
+    watch: Watcher = field(default=nobody, repr=False)
     maker: Maker = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "maker", maker_of(self.card, self.device, self.precision))
+        maker = maker_of(self.card, self.device, self.precision)
+        if isinstance(maker, DiffusionMaker):
+            maker = replace(maker, watch=self.watch)
+        object.__setattr__(self, "maker", maker)
 
     def __call__(
         self,

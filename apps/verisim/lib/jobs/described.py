@@ -97,6 +97,12 @@ RESULT: dict[int | str, dict[str, Any]] = {
     206: {"description": "The part of the file that the header Range asks for."},
     409: {"description": "The job is not done, or it failed: then its own error."},
 }
+PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The picture.",
+        "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 FILE: dict[int | str, dict[str, Any]] = {
     **RESULT,
     200: {
