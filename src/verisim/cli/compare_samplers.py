@@ -28,7 +28,7 @@ def compare_samplers(
     ] = "4,8,16,32,64,250",
     solvers: Annotated[
         str, typer.Option(help="Samplers, separated by commas.")
-    ] = "ddim,dpm-solver,unipc,heun,ddpm",
+    ] = "ddim,dpm-solver,heun,ddpm",
     cases: Annotated[int, typer.Option(min=6, help="Held-out cases, at most.")] = 26,
     picture: Annotated[Path | None, typer.Option(help="Also draw the table, a .png.")] = None,
     embedding: Annotated[

@@ -40,7 +40,7 @@ def synthesize(
         int | None, typer.Option(min=1, help="From noise to image. [as the model's card says]")
     ] = None,
     solver: Annotated[
-        Literal["ddim", "ddpm", "dpm-solver", "heun", "unipc"] | None,
+        Literal["ddim", "ddpm", "dpm-solver", "heun"] | None,
         typer.Option(help="The sampler. [as the model's card says]"),
     ] = None,
     guidance: Annotated[

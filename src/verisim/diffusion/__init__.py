@@ -11,7 +11,7 @@ from verisim.diffusion.denoiser import (
     target_of,
 )
 from verisim.diffusion.generation import Generation
-from verisim.diffusion.sampler import DDIM, DDPM, DPMSolver, Heun, Sampler, UniPC
+from verisim.diffusion.sampler import DDIM, DDPM, DPMSolver, Heun, Sampler
 from verisim.diffusion.sampling import Sampling
 from verisim.diffusion.schedule import Cosine, Karras, Linear, NoiseSchedule
 
@@ -32,7 +32,6 @@ __all__ = [
     "Preconditioned",
     "Sampler",
     "Sampling",
-    "UniPC",
     "clean_of",
     "noise_of",
     "target_of",

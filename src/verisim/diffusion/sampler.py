@@ -160,10 +160,7 @@ class DPMSolver(Sampler):
 
     def step(self, noisy: Tensor, t: Tensor, s: Tensor, condition: Tensor) -> Tensor:
         """See `Sampler`."""
-        return self._predicted(noisy, self.clean(noisy, t, condition), t, s)
-
-    def _predicted(self, noisy: Tensor, clean: Tensor, t: Tensor, s: Tensor) -> Tensor:
-        """x_s from x_t and the guess there."""
+        clean = self.clean(noisy, t, condition)
         before, after = _ratio(self.schedule, t), _ratio(self.schedule, s)
         guess = self._extrapolated(clean, before, after)
         self._last[:] = [(clean, before)]
@@ -179,68 +176,6 @@ class DPMSolver(Sampler):
         earlier, first = self._last[0]
         share = torch.log(before / after) / torch.log(first / before) / 2
         return (1 + share) * clean - share * earlier
-
-
-@dataclass(frozen=True)
-class _Guess:
-    """A guess, where it was made: x/α, the guess of the data, and λ = −ln(σ/α)."""
-
-    scaled: Tensor
-    clean: Tensor
-    log_ratio: Tensor
-
-
-@dataclass(frozen=True)
-class UniPC(DPMSolver):
-    """DPM-Solver++ (2M) that corrects where it came from by what it sees there (Zhao 2023).
-
-    Each guess serves twice: for the next step, and, beside those before it, to do the last step
-    again, one order better (UniC-2 with B(h) = e^−h − 1, algorithm 1). It asks as often.
-    """
-
-    _guesses: list[_Guess] = field(default_factory=list, repr=False)
-
-    def sample(
-        self,
-        noisy: Tensor,
-        condition: Tensor,
-        steps: int,
-        start: float | None = None,
-        progress: Progress = SILENT,
-    ) -> Tensor:
-        """See `Sampler`."""
-        self._guesses.clear()
-        try:
-            return super().sample(noisy, condition, steps, start, progress)
-        finally:
-            self._guesses.clear()
-
-    def step(self, noisy: Tensor, t: Tensor, s: Tensor, condition: Tensor) -> Tensor:
-        """See `Sampler`."""
-        clean = self.clean(noisy, t, condition)
-        log_ratio = -torch.log(_ratio(self.schedule, t))
-        alpha = self.schedule.alpha(t)
-        corrected = alpha * self._corrected(clean, log_ratio) if self._guesses else noisy
-        self._guesses[:] = [*self._guesses[-1:], _Guess(corrected / alpha, clean, log_ratio)]
-        return self._predicted(corrected, clean, t, s)
-
-    def _corrected(self, clean: Tensor, log_ratio: Tensor) -> Tensor:
-        """x/α here, by the last step done again with the guess made here."""
-        last = self._guesses[-1]
-        h = log_ratio - last.log_ratio
-        shrunk = torch.expm1(-h)
-        moved = (1 + shrunk) * last.scaled - shrunk * last.clean
-        if len(self._guesses) == 1:
-            return moved - shrunk * (clean - last.clean) / 2
-        before = self._guesses[-2]
-        ratio = (before.log_ratio - last.log_ratio) / h
-        # b_k = k! φ_{k+1}(−h) / B(h), and R ρ = b (Zhao 2023, theorem 3.1)
-        first = -1 / h - 1 / shrunk
-        second = 2 * (-first * shrunk / h - 0.5) / shrunk
-        earlier = (first - second) / (1 - ratio)
-        here = first - earlier
-        slope = (before.clean - last.clean) / ratio
-        return moved - shrunk * (earlier * slope + here * (clean - last.clean))
 
 
 def _ratio(schedule: NoiseSchedule, t: Tensor) -> Tensor:

@@ -9,11 +9,11 @@ import torch
 from pydantic import ConfigDict
 
 from verisim.diffusion.denoiser import Denoiser, Parameterization
-from verisim.diffusion.sampler import DDIM, DDPM, DPMSolver, Heun, Sampler, UniPC
+from verisim.diffusion.sampler import DDIM, DDPM, DPMSolver, Heun, Sampler
 from verisim.diffusion.schedule import Cosine, Karras, Linear, NoiseSchedule
 from verisim.errors import BadInput
 
-Solver = Literal["ddim", "ddpm", "dpm-solver", "heun", "unipc"]
+Solver = Literal["ddim", "ddpm", "dpm-solver", "heun"]
 """Names of the samplers."""
 
 Fusion = Literal["mean", "staple"]
@@ -28,12 +28,7 @@ _SCHEDULES: dict[str, NoiseSchedule] = {
     "karras": Karras(),
 }
 
-_SOLVERS: dict[str, type[Sampler]] = {
-    "ddim": DDIM,
-    "dpm-solver": DPMSolver,
-    "heun": Heun,
-    "unipc": UniPC,
-}
+_SOLVERS: dict[str, type[Sampler]] = {"ddim": DDIM, "dpm-solver": DPMSolver, "heun": Heun}
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from verisim.volume import LabelMap, Volume
 EVALUATIONS = (4, 8, 16, 32, 64, 250)
 """Of the network for an image, about."""
 
-SOLVERS: tuple[Solver, ...] = ("ddim", "dpm-solver", "unipc", "heun", "ddpm")
+SOLVERS: tuple[Solver, ...] = ("ddim", "dpm-solver", "heun", "ddpm")
 """All that there are."""
 
 
