@@ -17,7 +17,7 @@ from verisim.networks.random_contrast import Chance, RandomContrast
 from verisim.synthesis import Synthesizer, SyntheticCase
 from verisim.synthesis.contrasting import smooth
 from verisim.synthesis.given import alike, for_label_maps, read_folder, read_given
-from verisim.volume import LabelMap
+from verisim.volume import LabelMap, Volume
 
 
 def a_label_map(shape: tuple[int, int, int] = (20, 24, 18)) -> LabelMap:
@@ -165,6 +165,20 @@ def test_label_maps_come_from_files_folders_and_the_split_of_a_data_set(tmp_path
     (tmp_path / "nothing").mkdir()
     with pytest.raises(BadInput, match="no label maps"):
         read_folder(tmp_path / "nothing", shipped(), "train")
+
+
+def test_label_maps_of_every_layout_are_found(tmp_path: Path) -> None:
+    """Those of MONAI Label lie below the images, those of BraTS in folders of their own."""
+    image = Volume(a_label_map().array.astype(np.float32), a_label_map().affine)
+    (tmp_path / "monai" / "labels" / "final").mkdir(parents=True)
+    (tmp_path / "brats" / "case").mkdir(parents=True)
+    for path in ("monai/one.nii.gz", "brats/case/case_t1.nii.gz"):
+        files.write(tmp_path / path, image)
+    for path in ("monai/labels/final/one.nii.gz", "brats/case/case_seg.nii.gz"):
+        files.write(tmp_path / path, a_label_map())
+    for name in ("monai", "brats"):
+        (found,) = read_folder(tmp_path / name, shipped(), "train")
+        np.testing.assert_array_equal(found.array, a_label_map().array)
 
 
 def test_a_card_that_contradicts_itself_is_refused(tmp_path: Path) -> None:

@@ -18,6 +18,9 @@ from verisim.networks.random_contrast import RandomContrast
 from verisim.progress import SILENT, Progress
 from verisim.volume import LabelMap
 
+DATASETS = ("dataset.json", "labelsTr", "labels/final")
+"""What tells a data set from a folder of label maps; that of BraTS holds folders alone."""
+
 
 def read_given(
     paths: Sequence[Path], card: ModelCard, progress: Progress = SILENT
@@ -52,9 +55,13 @@ def read_folder(
 
     Raises:
         BadInput: It holds none.
-        NotFound: The data set has no such split.
+        NotFound: There is no such path, or the data set has no such split.
+        BadDataset: Its layout is not known.
     """
-    if (path / "dataset.json").is_file():
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    found = [one for one in files if one.name.endswith(tuple(IMAGE_SUFFIXES))]
+    described = any((path / name).exists() for name in DATASETS)
+    if described or (not found and any(one.is_dir() for one in files)):
         opened = open_dataset(path)
         names = opened.labels if takes_any(card) else under_model_names(card, opened)
         maps = []
@@ -62,8 +69,6 @@ def read_folder(
             progress.advance(k, len(cases), f"reading {case.name}")
             maps.append(case.label_map(names))
         return alike(maps) if takes_any(card) else maps
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    found = [one for one in files if one.name.endswith(tuple(IMAGE_SUFFIXES))]
     if not found:
         raise BadInput(
             f"{path} holds no label maps.",
