@@ -9,6 +9,7 @@ from tests.training.balls import write_balls
 from tests.training.tiny_run import a_ball
 from verisim.dataset import Dataset, open_dataset
 from verisim.errors import BadInput, Cancelled
+from verisim.installed import find_cards
 from verisim.synthesis.from_few import FromFew, by_chance
 from verisim.synthesis.use import Use, UseStudy, balanced, only_few, worth
 from verisim.training.examples import Example
@@ -117,11 +118,14 @@ def test_an_arm_stands_beside_the_real_cases_alone_of_as_many() -> None:
 
 def test_a_generator_learns_from_the_few_alone_and_is_kept(tmp_path: Path) -> None:
     few = only_few(write_balls(tmp_path / "real", 12, 4), 5)
-    maker = FromFew(few, tmp_path / "few", minutes=0.05)
+    maker = FromFew(few, tmp_path / "few", iterations=2)
     made = maker(2)
     assert len(made.split("all")) == 2
     about = json.loads(next((tmp_path / "few" / "cases" / "provenance").iterdir()).read_text())
     assert about["training_cases"] == 5
+    card = find_cards(tmp_path / "few" / "models")["few"]
+    assert card.training is not None
+    assert card.training.iterations == 2
     weights = next((tmp_path / "few" / "models").glob("*.safetensors"))
     stamp = weights.stat().st_mtime_ns
     assert len(maker(3).split("all")) == 3

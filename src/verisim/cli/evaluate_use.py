@@ -47,8 +47,11 @@ def evaluate_use(
         typer.Option(help="What makes cases of a few real ones; random-contrast learns nothing."),
     ] = "diffusion",
     generator_minutes: Annotated[
-        float, typer.Option(min=0.1, help="For each generator to learn in.")
-    ] = 10,
+        float | None, typer.Option(min=0.05, help="For each generator to learn in.")
+    ] = None,
+    generator_iterations: Annotated[
+        int, typer.Option(min=1, help="Optimizer steps of each generator, if no minutes are said.")
+    ] = 3000,
     arms: Annotated[
         str, typer.Option(help=f"What is learned from. [{ARMS}; of few: {FEW_ARMS}]")
     ] = "",
@@ -90,7 +93,7 @@ def evaluate_use(
     if made:
         rows = study.of(opened, made, wanted)
     else:
-        few = Few(count, generator, generator_minutes)
+        few = Few(count, generator, generator_minutes, generator_iterations)
         rows = [row for n in numbers(real_cases) for row in study.of_few(opened, n, few, wanted)]
     terminal.answer({"use": rows, "arms": worth(rows)}, use_table(rows))
 
@@ -102,12 +105,14 @@ class Few:
     Args:
         count: Synthetic cases.
         generator: diffusion or random-contrast.
-        minutes: For it to learn in.
+        minutes: For it to learn in; None: the iterations say it.
+        iterations: Of its training.
     """
 
     count: int
     generator: str
-    minutes: float
+    minutes: float | None
+    iterations: int
 
 
 @dataclass(frozen=True)
@@ -151,12 +156,15 @@ class Study:
 
     def _made(self, own: Dataset, count: int, few: Few) -> Dataset:
         from verisim.synthesis.from_few import FromFew, by_chance
+        from verisim.synthesis.use import known_by
 
-        folder = self.work / f"{few.generator}-{count}"
+        known = known_by(own.split("train"), few, self.mirror)
+        folder = self.work / f"{few.generator}-{count}-{known}"
         with self.terminal.progress("make", PERCENT) as progress:
             if few.generator == "random-contrast":
                 return by_chance(own, folder, few.count, progress)
-            maker = FromFew(own, folder, few.minutes, self._axes(), self.device)
+            length = few.minutes, few.iterations
+            maker = FromFew(own, folder, *length, self._axes(), self.device)
             return maker(few.count, progress)
 
     def _study(self, real: Dataset, made: Dataset) -> UseStudy:

@@ -18,6 +18,9 @@ from verisim.training.generator_fit import GeneratorFit
 from verisim.training.kinds import generator_of
 from verisim.training.schedule import Schedule
 
+LOOKS = 4
+"""At how good the generator is."""
+
 LEARNED = 70
 """Percent of the work that is learning; the rest is making cases."""
 
@@ -29,14 +32,16 @@ class FromFew:
     Args:
         real: Its split train is all that the generator sees.
         folder: Keeps the generator and its cases; what is there is not made again.
-        minutes: For the generator to learn in.
+        minutes: For the generator to learn in; None: the iterations say it.
+        iterations: Optimizer steps of the generator, where no minutes are given.
         mirrored_axes: Along which its cases may be mirrored.
         device: Where to compute.
     """
 
     real: Dataset
     folder: Path
-    minutes: float
+    minutes: float | None = None
+    iterations: int = 3000
     mirrored_axes: tuple[int, ...] = ()
     device: str = "cpu"
 
@@ -62,7 +67,7 @@ class FromFew:
         plan = make_plan(fingerprint_of(self.real, "train"))
         planned = plan.card("few", plan.default.lighter())
         card = replace(generator_of(planned), mirrored_axes=self.mirrored_axes)
-        schedule = Schedule(batch_size=2, decay="cosine")
+        schedule = Schedule(batch_size=2, decay="cosine").lasting(self.iterations, LOOKS)
         # with so few there are none to spare for choosing weights
         fit = GeneratorFit(card, self.real, schedule, "train", "train", self.device, self.minutes)
         return fit(self.folder / "run", models, progress)

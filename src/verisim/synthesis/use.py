@@ -112,8 +112,7 @@ class UseStudy:
     def _trained(
         self, card: ModelCard, both: Dataset, arm: str, seed: int, progress: Progress
     ) -> ModelCard:
-        words = (self.iterations, self.mirrored_axes, *map(_stamp, both.split(arm)))
-        known = hashlib.sha256(repr(words).encode()).hexdigest()[:12]
+        known = known_by(both.split(arm), self.iterations, self.mirrored_axes)
         own = replace(card, name=f"use-{arm}-s{seed}-{known}")
         models, run = self.folder / "models", self.folder / own.name
         present = find_cards(models).get(own.name) if models.is_dir() else None
@@ -200,6 +199,17 @@ def only_few(dataset: Dataset, count: int, seed: int = 0) -> Dataset:
     return replace(dataset, splits={**dataset.splits, "train": kept})
 
 
+def known_by(cases: Sequence[Case], *words: object) -> str:
+    """Twelve signs that are others as soon as cases, or how they are learned from, are others.
+
+    Args:
+        cases: Whose first images are looked at: when they were written.
+        words: How they are learned from.
+    """
+    stamps = [(case.name, case.images[0].stat().st_mtime_ns) for case in cases]
+    return hashlib.sha256(repr((*words, *stamps)).encode()).hexdigest()[:12]
+
+
 def balanced(parts: Sequence[Sequence[Example]]) -> list[Example]:
     """All examples, those of the smaller part so often that it counts about as much."""
     most = max(len(part) for part in parts)
@@ -239,8 +249,3 @@ def _of(rows: Sequence[Use], real: int, arm: str) -> list[Use]:
 
 def _names(cases: Sequence[Case]) -> frozenset[str]:
     return frozenset(case.name for case in cases)
-
-
-def _stamp(case: Case) -> tuple[str, int]:
-    """What tells cases of a name apart: when their first image was written."""
-    return case.name, case.images[0].stat().st_mtime_ns
