@@ -18,7 +18,7 @@ ROOMS = {
     "devices download training exchange memory",
     5: "fusion sampling_wish consensus sight segmentation diffusion_segmenter ensembles rescue "
     "rescued_segmenter joining answer mirroring diagnosis evaluation questions cases "
-    "cross_validation expecting calibrating synthesis embedding fidelity audit jobs "
+    "cross_validation expecting calibrating synthesis embedding fidelity radiomics audit jobs "
     "serving",
     6: "cli",
 }

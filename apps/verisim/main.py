@@ -15,6 +15,7 @@ from monailabel.interfaces.tasks.train import TrainTask
 
 from lib.batch import BatchInference
 from lib.datastore import SafeDatastore
+from lib.generate import GenerateTask, generate
 from lib.infer import SegmentTask, infer_and_keep
 from lib.jobs.labels import StoredLabels
 from lib.jobs.opening import AtOnce, open_desk
@@ -82,11 +83,15 @@ class Verisim(MONAILabelApp):
         return SafeSessions(path, expiry) if load else None
 
     def init_infers(self) -> Mapping[str, InferTask]:
-        """One segmentation task for each model of the moment."""
+        """One task for each model of the moment; those that make cases are listed last."""
         at_once = AtOnce(self.desk, self.options.busy_seconds)
         return Offered(
-            lambda: self.models.names,
-            lambda name: SegmentTask(name, self.models, self.loaded, at_once),
+            lambda: (*self.models.names, *self.models.makers),
+            lambda name: (
+                GenerateTask(name, self.models, at_once)
+                if name in self.models.makers
+                else SegmentTask(name, self.models, self.loaded, at_once)
+            ),
         )
 
     def init_trainers(self) -> Mapping[str, TrainTask]:
@@ -125,4 +130,7 @@ class Verisim(MONAILabelApp):
         model = str(request.get("model"))
         if model not in self._infers:
             raise unknown_model(model, self._infers)
-        return infer_and_keep(self._infers[model], request, datastore or self.datastore())
+        task, store = self._infers[model], datastore or self.datastore()
+        if isinstance(task, GenerateTask):
+            return generate(task, request, store)
+        return infer_and_keep(task, request, store)

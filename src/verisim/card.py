@@ -27,6 +27,7 @@ from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.networks.mask_sampler import MaskSampler
 from verisim.networks.medsegdiff import MedSegDiff
 from verisim.networks.network import KINDS, Network
+from verisim.networks.random_contrast import Chance, RandomContrast
 from verisim.networks.stylegan import Latents, StyleGan
 from verisim.networks.unet import UNet
 from verisim.networks.weights import fill
@@ -52,7 +53,8 @@ class ModelCard:
         patch_size: Spatial shape that the network sees at once.
         network: The network's arguments.
         sampling: How masks come out of noise; of MedSegDiff only.
-        generation: How cases come out of noise, or of latent vectors; of what synthesizes only.
+        generation: How cases come out of noise, of latent vectors, or by chance; of what
+            synthesizes only.
         configuration: Which of a plan's networks it is, in nnU-Net's words.
         members: Networks of this shape in the weights' file, whose logits are averaged.
         mirrored_axes: Axes of the network's world along which training mirrored its patches.
@@ -87,7 +89,7 @@ class ModelCard:
     version: int = 1
     kind: Literal["segmentation", "synthesis"] = "segmentation"
     sampling: Sampling | None = None
-    generation: Generation | Latents | None = None
+    generation: Generation | Latents | Chance | None = None
     configuration: Configuration = "3d_fullres"
     members: int = 1
     mirrored_axes: tuple[int, ...] = ()
@@ -150,10 +152,11 @@ class ModelCard:
                 "MedSegDiff, and only then.",
                 "Write a table [sampling], or leave it out.",
             )
-        makes, drawn = self.kind == "synthesis", isinstance(self.generation, Latents)
-        noise = isinstance(self.generation, Generation)
-        kinds = isinstance(self.network, CaseDiffusion), isinstance(self.network, StyleGan)
-        if (noise, drawn) != kinds or makes != any(kinds):
+        made = tuple(isinstance(self.generation, one) for one in (Generation, Latents, Chance))
+        makers = tuple(
+            isinstance(self.network, one) for one in (CaseDiffusion, StyleGan, RandomContrast)
+        )
+        if made != makers or (self.kind == "synthesis") != any(makers):
             raise BadCard(
                 f"The card of {self.name} must say kind = synthesis and how cases are generated "
                 "if its network makes cases, and only then.",
@@ -206,7 +209,7 @@ class ModelCard:
     def _single(self, deep_supervision: bool) -> nn.Module:
         if isinstance(self.network, UNet):
             return self.network.build(self.inputs, self.classes, deep_supervision)
-        if isinstance(self.network, CaseDiffusion | StyleGan):
+        if isinstance(self.network, CaseDiffusion | StyleGan | RandomContrast):
             return self.network.build(len(self.channels), self.classes)
         denoiser = self.network.build(self.inputs, self.classes)
         return MaskSampler(denoiser, self.sampling or Sampling())

@@ -154,6 +154,6 @@ def _models(folder: Path) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
     missing = tuple(
         Finding(f"The weights of {card.title} are missing", f"Put them at {card.weights_path}.")
         for card in cards
-        if not card.weights_path.is_file()
+        if card.sha256 and not card.weights_path.is_file()
     )
     return tuple(card.title for card in cards), missing

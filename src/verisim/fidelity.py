@@ -141,26 +141,27 @@ def shapes(real: Pairs, synthetic: Pairs) -> dict[str, ShapeRange]:
 
 
 def _distances(base: Features, cloud: Features, size: int) -> Distances:
-    drawn = list(_draws(cloud, size))
+    drawn = list(draws(cloud, size))
     frechets = [frechet_distance(one, base) for one in drawn]
     kernels = [kernel_distance(one, base) for one in drawn]
     return Distances(
         float(np.mean(frechets)),
-        _quantiles(frechets),
+        quantiles(frechets),
         float(np.mean(kernels)),
-        _quantiles(kernels),
+        quantiles(kernels),
         coverage(base, cloud),
     )
 
 
-def _draws(cloud: Features, size: int) -> Iterator[Features]:
+def draws(cloud: Features, size: int) -> Iterator[Features]:
     """Sets of a size without repetition; the whole where it has that size."""
     generator = np.random.default_rng(0)
     for _ in range(DRAWS if len(cloud) > size else 1):
         yield cloud[generator.choice(len(cloud), size, replace=False)]
 
 
-def _quantiles(values: Sequence[float]) -> tuple[float, float]:
+def quantiles(values: Sequence[float]) -> tuple[float, float]:
+    """Those of 2.5 and of 97.5 %."""
     low, high = np.quantile(values, (0.025, 0.975))
     return float(low), float(high)
 

@@ -19,7 +19,7 @@ from lib.doors.local import check_local
 from lib.doors.paths import NoPaths, folder_pattern
 from lib.doors.rates import Rates, network_of
 from lib.doors.refusals import TurnedAway
-from lib.doors.roles import TABLE, role_for
+from lib.doors.roles import TABLE, check_may_synthesize, role_for
 from lib.doors.who import LOCAL, Role, User, user_of
 
 
@@ -246,3 +246,10 @@ def test_a_request_that_met_no_door_is_the_local_users() -> None:
 
 def test_roles_are_ordered() -> None:
     assert Role.READER < Role.ANNOTATOR < Role.ADMIN
+
+
+def test_only_an_admin_gets_synthetic_cases() -> None:
+    check_may_synthesize(LOCAL)
+    for role in (Role.READER, Role.ANNOTATOR):
+        with pytest.raises(TurnedAway):
+            check_may_synthesize(User("anna", role))

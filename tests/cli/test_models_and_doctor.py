@@ -67,7 +67,11 @@ def test_models_tell_what_they_were_trained_on(
 ) -> None:
     cards = {c["name"]: c for c in verisim("models", "--models", models, "--json").facts["models"]}
     shipped = {"", "-diffusion", "-medsegdiff", "-stylegan", "-unet"}
-    assert set(cards) == {"tiny", *(f"hippocampus{ending}" for ending in shipped)}
+    assert set(cards) == {
+        "tiny",
+        "random-contrast",
+        *(f"hippocampus{ending}" for ending in shipped),
+    }
     assert cards["hippocampus-diffusion"]["kind"] == "synthesis"
     assert cards["tiny"]["training"]["licence"] == "CC0"
     assert cards["tiny"]["labels"] == {"anterior": 1, "posterior": 2}

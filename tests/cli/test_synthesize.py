@@ -11,6 +11,7 @@ from tests.cli.conftest import Command
 from tests.training.balls import write_balls
 from verisim import files
 from verisim.card import read_card
+from verisim.cli import evaluate_use
 from verisim.volume import LabelMap
 
 
@@ -68,9 +69,78 @@ def test_images_are_made_for_label_maps(verisim: Command, models: Path, tmp_path
     assert len(list(series.iterdir())) == 9
 
 
+def test_chance_shows_the_label_maps_of_a_data_set(verisim: Command, tmp_path: Path) -> None:
+    write_balls(tmp_path / "balls", 7, 2)
+    run = verisim(
+        *("synthesize", "random-contrast", "--labels", tmp_path / "balls", "--json"),
+        *("-n", 4, "-o", tmp_path / "set", "--picture", tmp_path / "all.png"),
+    )
+    assert run.code == 0, run.err
+    assert len(run.facts["written"]) == 4
+    assert "as private as" in run.err
+    (path, *_) = (tmp_path / "set" / "provenance").iterdir()
+    assert json.loads(path.read_text())["sha256"] == ""
+
+
+def test_use_is_evaluated_with_all_real_cases_or_a_few(verisim: Command, tmp_path: Path) -> None:
+    write_balls(tmp_path / "balls", 7, 2)
+    made = verisim(
+        *("synthesize", "random-contrast", "--labels", tmp_path / "balls"),
+        *("-n", 3, "-o", tmp_path / "set"),
+    )
+    assert made.code == 0, made.err
+    shared = ("evaluate-use", tmp_path / "balls", "--iterations", 1, "--json")
+    kept = ("--work", tmp_path / "work")
+    run = verisim(*shared, *kept, "--synthetic", tmp_path / "set", "--arms", "real,both")
+    assert run.code == 0, run.err
+    assert [row["arm"] for row in run.facts["arms"]] == ["real", "both"]
+    few = verisim(
+        *(*shared, *kept, "--real-cases", "1,2", "--generator", "random-contrast", "-n", 3)
+    )
+    assert few.code == 0, few.err
+    assert [row["real"] for row in few.facts["arms"]] == [1, 1, 2, 2]
+    assert {row["cases"] for row in few.facts["use"]} == {1, 2, 4, 5}
+
+
+def test_synthesize_evaluates_the_use_of_what_it_made(
+    verisim: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate_use, "ITERATIONS", 1)
+    monkeypatch.setattr(evaluate_use, "WORK", tmp_path / "work")
+    write_balls(tmp_path / "balls", 7, 2)
+    run = verisim(
+        *("synthesize", "random-contrast", "--labels", tmp_path / "balls", "-n", 2),
+        *("-o", tmp_path / "set", "--evaluate-use", tmp_path / "balls", "--json"),
+    )
+    assert run.code == 0, run.err
+    assert [row["arm"] for row in run.facts["use"]] == ["real", "synthetic", "both"]
+    assert len(run.facts["written"]) == 2
+
+
 @pytest.mark.parametrize(
     ("asked", "word"),
     [
+        ((), "--synthetic"),
+        (("--synthetic", "x", "--real-cases", "5"), "--synthetic"),
+        (("--real-cases", "five"), "five"),
+        (("--real-cases", "50"), "50"),
+        (("--real-cases", "5", "--arms", "no", "--generator", "random-contrast", "-n", 1), "no"),
+    ],
+)
+def test_a_use_that_cannot_be_evaluated_is_refused(
+    verisim: Command, tmp_path: Path, asked: tuple[object, ...], word: str
+) -> None:
+    write_balls(tmp_path / "balls", 7, 2)
+    run = verisim("evaluate-use", tmp_path / "balls", *asked, "--work", tmp_path / "work")
+    assert run.code == 2
+    assert word in run.err
+
+
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [
+        (("random-contrast",), "none is given"),
+        (("random-contrast", "--steps", 5, "--labels", "balls"), "no setting steps"),
         (("tiny",), "makes no cases"),
         (("absent",), "absent"),
         (("maker", "--guidance", -1), "guidance"),
@@ -134,6 +204,23 @@ def test_four_cases_teach_nothing(verisim: Command, tmp_path: Path) -> None:
     assert run.code == 2
     assert "only repeat" in run.err
     assert not (tmp_path / "run").exists()
+
+
+def test_synthesize_compares_samplers_in_place_of_making_cases(
+    verisim: Command, models: Path, tmp_path: Path
+) -> None:
+    both = verisim("synthesize", "maker", "-o", tmp_path / "set", "--compare-samplers", tmp_path)
+    neither = verisim("synthesize", "maker", "--models", models)
+    for run in (both, neither):
+        assert run.code == 2
+        assert "--compare-samplers" in run.err
+    write_balls(tmp_path / "balls", 5, 2)
+    few = verisim(
+        *("synthesize", "maker", "--models", models),
+        *("--compare-samplers", tmp_path / "balls"),
+    )
+    assert few.code == 2
+    assert "too few" in few.err
 
 
 @pytest.mark.parametrize(

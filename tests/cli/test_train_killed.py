@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.cli.conftest import COMMAND, environment
+from tests.training.balls import write_balls
 from tests.training.tiny_plan import write_plan
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -28,6 +29,15 @@ def command(a_dataset: Path, tmp_path: Path) -> list[str]:
     plan = write_plan(tmp_path / "tiny-plan.toml")
     words = ["train", a_dataset, "--name", "boxes", "--plan", plan]
     words += ["--iterations", 120, "--validate-every", 4]
+    return [*COMMAND, *(str(word) for word in words)]
+
+
+@pytest.fixture
+def generator_command(tmp_path: Path) -> list[str]:
+    """The training of a generator, of seconds, with many checkpoints."""
+    write_balls(tmp_path / "balls", 9, 2)
+    words = ["train-generator", tmp_path / "balls", "--name", "boxes"]
+    words += ["--iterations", 24, "--validate-every", 2, "--device", "cpu"]
     return [*COMMAND, *(str(word) for word in words)]
 
 
@@ -67,12 +77,16 @@ def killed_after(process: subprocess.Popen[bytes], run: Path, seconds: float) ->
     return process.wait() == -signal.SIGKILL
 
 
+@pytest.mark.parametrize(
+    ("what", "longest"), [("command", 2.5), ("generator_command", 8.0)], ids=["unet", "generator"]
+)
 def test_a_training_killed_at_random_moments_has_the_curve_and_weights_of_an_undisturbed_one(
-    command: list[str], tmp_path: Path
+    what: str, longest: float, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
+    command: list[str] = request.getfixturevalue(what)
     calm, disturbed = tmp_path / "calm", tmp_path / "disturbed"
     assert started(command, calm).wait() == 0
-    moments = np.random.default_rng(20).uniform(0.3, 2.5, 6)
+    moments = np.random.default_rng(20).uniform(0.3, longest, 6)
     kills = 0
     for seconds in moments:
         process = started(command, disturbed)

@@ -63,7 +63,7 @@ def segment_ask(request: Mapping[str, Any]) -> SegmentAsk:
     return SegmentAsk(
         image=image,
         series=_text(request, "series") or None,
-        device=devices.choose(name_to_device(_device(request))),
+        device=devices.choose(name_to_device(device_of(request))),
         suffix=suffix,
         mirroring=_truth(request, "mirror"),
         wish=SamplingWish(
@@ -74,7 +74,8 @@ def segment_ask(request: Mapping[str, Any]) -> SegmentAsk:
     )
 
 
-def _device(request: Mapping[str, Any]) -> str:
+def device_of(request: Mapping[str, Any]) -> str:
+    """Where a request wants to be computed, in a client's words; empty if it does not say."""
     offered = request.get("device")
     if isinstance(offered, list) and offered:  # the panel's list of choices, untouched
         return _text({"device": offered[0]}, "device")

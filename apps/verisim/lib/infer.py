@@ -183,7 +183,7 @@ def write_answer(ask: SegmentAsk, card: ModelCard, segmentation: Segmentation) -
         StorageFailed: The disk refused; nothing is left behind.
     """
     with ExitStack() as undo:
-        path = _temporary(ask.suffix)
+        path = temporary(ask.suffix)
         undo.callback(path.unlink, missing_ok=True)
         reference = ask.image if ask.suffix == ".dcm" else None
         files.write(path, segmentation.label_map, card.colors, reference, ask.series)
@@ -191,7 +191,12 @@ def write_answer(ask: SegmentAsk, card: ModelCard, segmentation: Segmentation) -
     return path
 
 
-def _temporary(suffix: str) -> Path:
+def temporary(suffix: str) -> Path:
+    """A new, empty file.
+
+    Raises:
+        StorageFailed: The disk refused.
+    """
     try:
         handle, name = tempfile.mkstemp(prefix="verisim-", suffix=suffix)
     except OSError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from monailabel.interfaces.datastore import Datastore
 from monailabel.utils.sessions import Sessions
 
-from lib.names import check_image_id
+from lib.names import check_image_id, check_tag
 from verisim.errors import NotFound
 
 
@@ -23,6 +23,22 @@ def stored_image(store: Datastore, image_id: str) -> Path:
         raise NotFound(
             f"There is no image {image_id!r} in the datastore.",
             "GET /datastore/?output=all lists the images.",
+        )
+    return Path(uri)
+
+
+def stored_label(store: Datastore, image_id: str, tag: str) -> Path:
+    """The label of an image.
+
+    Raises:
+        BadInput: The id or the tag is a path.
+        NotFound: It has no label of that tag.
+    """
+    uri = store.get_label_uri(image_id, check_tag(tag)) if stored_image(store, image_id) else ""
+    if not uri:
+        raise NotFound(
+            f"The image {image_id!r} has no label {tag!r}.",
+            "GET /datastore/?output=all lists the labels; label_tag names another.",
         )
     return Path(uri)
 

@@ -15,7 +15,7 @@ from verisim.audit.findings import Membership
 from verisim.audit.set_test import Above, set_p
 from verisim.card import ModelCard
 from verisim.dataset import Case
-from verisim.diffusion import Karras, Preconditioned
+from verisim.diffusion import Generation, Karras, Preconditioned
 from verisim.errors import BadCard
 from verisim.metrics.intervals import Interval
 from verisim.networks.case_diffusion import CaseGenerator
@@ -133,10 +133,10 @@ def denoising_losses(
         BadCard: The model is no generator by diffusion.
     """
     network = card.load()
-    if not isinstance(network, CaseGenerator) or card.generation is None:
+    if not isinstance(network, CaseGenerator) or not isinstance(card.generation, Generation):
         raise BadCard(
             f"{card.title} does not make cases by cleaning noise.",
-            "Name a model that `verisim train-generator` made.",
+            "Name a diffusion model that `verisim train-generator` made.",
         )
     network = network.to(device).eval()
     cleaning = Cleaning(network.image, card.generation.noise)

@@ -17,6 +17,7 @@ from verisim.cli import (
     doctor,
     ensemble,
     evaluate,
+    evaluate_use,
     exchange,
     fidelity,
     key,
@@ -51,6 +52,7 @@ app.command()(synthesize.synthesize)
 app.command()(compare_samplers.compare_samplers)
 app.command()(fidelity.fidelity)
 app.command()(audit.audit)
+app.command()(evaluate_use.evaluate_use)
 app.command()(train_generator.train_generator)
 app.command()(release.release)
 app.command()(release.verify)

@@ -14,6 +14,9 @@ from verisim.cli.terminal import COUNT, Terminal
 
 if TYPE_CHECKING:
     from verisim.fidelity import Distances, Fidelity, ShapeRange
+    from verisim.radiomics import Likeness, Spread
+
+SETS = ("real, learned from", "real, held out", "synthetic")
 
 
 def fidelity(
@@ -33,7 +36,8 @@ def fidelity(
     """Compare synthetic cases with the real ones, beside held-out real ones as the floor.
 
     Fréchet and kernel distances of a network's features to the training cases, precision, recall,
-    density and coverage, and the shapes of the label maps. None of it sees copies.
+    density and coverage, the shapes of the label maps and the insides of labels, and how alike
+    images are to each other. None of it sees copies.
     """
     from verisim.dataset import open_dataset
     from verisim.embedding import Embedding
@@ -41,6 +45,7 @@ def fidelity(
     from verisim.fidelity import fidelity as compare
     from verisim.fidelity import pairs_of, shapes
     from verisim.installed import SHIPPED_MODELS, find_card
+    from verisim.radiomics import textures, variety
 
     terminal = Terminal(as_json)
     card = find_card(embedding, SHIPPED_MODELS, models)
@@ -57,9 +62,14 @@ def fidelity(
             compare(Embedding(card, random), training, held_out, made, progress)
             for random in (False, True)
         ]
+    with terminal.progress("measure", COUNT) as progress:
+        insides = textures(training, held_out, made, progress)
+        alike = dict(zip(SETS, variety((training, held_out, made), progress), strict=True))
     forms = shapes([*training, *held_out], made)
     facts = {"features": found, "shapes": forms, "cases": len(made)}
-    terminal.answer(facts, *(_table(one) for one in found), _shapes(forms))
+    facts |= {"textures": insides, "likeness": alike}
+    tables = (_shapes(forms), _textures(insides), _likeness(alike))
+    terminal.answer(facts, *(_table(one) for one in found), *tables)
 
 
 def _table(found: Fidelity) -> Table:
@@ -92,4 +102,25 @@ def _shapes(found: Mapping[str, ShapeRange]) -> Table:
     for name, one in found.items():
         real = f"{one.real:.3f} ({one.low:.3f}–{one.high:.3f})"
         table.add_row(name, real, f"{one.synthetic:.3f}", f"{one.within:.0%}")
+    return table
+
+
+def _textures(found: Mapping[str, Spread]) -> Table:
+    table = Table(
+        *("insides of labels", "synthetic", "real, held out"),
+        title="Wasserstein distance to the training cases, in their deviations",
+    )
+    for name, one in found.items():
+        low, high = one.synthetic_range
+        table.add_row(name, f"{one.synthetic:.2f} ({low:.2f}–{high:.2f})", f"{one.held_out:.2f}")
+    return table
+
+
+def _likeness(found: Mapping[str, Likeness]) -> Table:
+    table = Table(
+        *("images", "MS-SSIM of two"), caption="The same twice: 1; more alike than real: too few"
+    )
+    for name, one in found.items():
+        low, high = one.spread
+        table.add_row(name, f"{one.mean:.3f} ({low:.3f}–{high:.3f})")
     return table

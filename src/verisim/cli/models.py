@@ -50,4 +50,4 @@ def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
         yield "made of", ", ".join(card.ensemble) or f"{card.members} networks"
     if card.seconds_per_volume:
         yield "seconds per volume", f"{card.seconds_per_volume:g}"
-    yield "weights", str(card.weights_path)
+    yield "weights", str(card.weights_path) if card.sha256 else "none"

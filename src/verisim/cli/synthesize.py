@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from verisim.cli.compare_samplers import compare_samplers
+from verisim.cli.evaluate_use import use_of, use_table
 from verisim.cli.options import USER_MODELS, AsJson, Device, Models, Precision, PrecisionOption
 from verisim.cli.terminal import COUNT, Terminal
 from verisim.errors import BadInput
 
-if TYPE_CHECKING:
-    from verisim.card import ModelCard
-    from verisim.volume import LabelMap
-
 
 def synthesize(
     model: Annotated[str, typer.Argument(help="A model that makes cases, see `verisim models`.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the new cases.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder of the new cases.")
+    ] = None,
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="How many cases.")] = 1,
     first: Annotated[
         int, typer.Option(min=0, help="Number of the first: several machines share a set by it.")
@@ -30,9 +29,13 @@ def synthesize(
     label_maps: Annotated[
         Path | None,
         typer.Option(
-            "--labels", help="A label map, or a folder of them, that the images shall show."
+            "--labels",
+            help="A label map, a folder of them, or a data set, that the images shall show.",
         ),
     ] = None,
+    split: Annotated[
+        str, typer.Option(help="Of a data set whose label maps are shown.")
+    ] = "train",
     steps: Annotated[
         int | None, typer.Option(min=1, help="From noise to image. [as the model's card says]")
     ] = None,
@@ -57,6 +60,21 @@ def synthesize(
     picture: Annotated[
         Path | None, typer.Option(help="Also draw the cases beside each other, a .png.")
     ] = None,
+    evaluate_use: Annotated[
+        Path | None,
+        typer.Option(
+            help="Real data set with held-out cases: then train segmenters on the real cases, on "
+            "these, on both; see `verisim evaluate-use`."
+        ),
+    ] = None,
+    by_samplers: Annotated[
+        Path | None,
+        typer.Option(
+            "--compare-samplers",
+            help="Real data set with held-out cases: compare samplers in place of making cases; "
+            "see `verisim compare-samplers`.",
+        ),
+    ] = None,
     precision: PrecisionOption = Precision.auto,
     device: Device = "auto",
     models: Models = USER_MODELS,
@@ -71,11 +89,21 @@ def synthesize(
     from verisim.devices import choose
     from verisim.installed import SHIPPED_MODELS, find_card
     from verisim.synthesis.case_set import CaseSet
+    from verisim.synthesis.given import for_label_maps, read_folder
+    from verisim.synthesis.provenance import warning_of
     from verisim.synthesis.synthesizer import Synthesizer, wished
 
+    if (output is None) == (by_samplers is None):
+        raise BadInput(
+            "Say either where the new cases go, or what samplers are compared by.",
+            "For example: -o synthetic, or --compare-samplers DATA.",
+        )
+    if output is None:
+        _compare(model, by_samplers, picture, device, models, as_json)
+        return
     terminal = Terminal(as_json)
     found = find_card(model, SHIPPED_MODELS, models)
-    card = wished(
+    wish = wished(
         found,
         seed=seed,
         steps=steps,
@@ -83,8 +111,10 @@ def synthesize(
         guidance=guidance,
         truncation=truncation,
     )
+    with terminal.progress("read", COUNT) as progress:
+        given = read_folder(label_maps, wish, split, progress) if label_maps else []
+    card = for_label_maps(wish, given)
     synthesizer = Synthesizer(card, choose(device), precision.value)
-    given = list(_label_maps(label_maps, card))
     cases = CaseSet(output, card, kind)
     with terminal.progress("synthesize", COUNT) as progress:
         written = cases.fill(synthesizer, range(first, first + count), given, progress)
@@ -93,18 +123,13 @@ def synthesize(
     kept = count - len(written)
     lines = [f"wrote {path}" for path in written] + ([f"kept {kept} cases"] if kept else [])
     facts = {"model": card.title, "folder": output, "written": written, "kept": kept}
-    terminal.answer(facts, *lines)
-    terminal.note("Not audited: these cases may copy training patients. Do not share them yet.")
+    use = use_of(terminal, evaluate_use, output, choose(device)) if evaluate_use else []
+    terminal.answer({**facts, "use": use}, *lines, *([use_table(use)] if use else []))
+    terminal.note(warning_of(card))
 
 
-def _label_maps(path: Path | None, card: ModelCard) -> Iterator[LabelMap]:
-    from verisim.files import IMAGE_SUFFIXES, read_label_map
-
-    if path is None:
-        return
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    found = [one for one in files if one.name.endswith(tuple(IMAGE_SUFFIXES))]
-    if not found:
-        raise BadInput(f"{path} holds no label maps.", "Name a NIfTI or NRRD file, or a folder.")
-    for one in found:
-        yield read_label_map(one, card.labels)
+def _compare(
+    model: str, real: Path | None, picture: Path | None, device: str, models: Path, as_json: bool
+) -> None:
+    assert real is not None, "one of both is said"
+    compare_samplers(model, real, picture=picture, device=device, models=models, as_json=as_json)

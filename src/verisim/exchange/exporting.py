@@ -142,7 +142,8 @@ def _axes_of(card: ModelCard) -> Axes:
 
 
 def _is_flat(card: ModelCard, axis: int) -> bool:
-    steps = (*card.network.strides, *card.network.kernel_sizes, card.patch_size)
+    network = _unet(card)
+    steps = (*network.strides, *network.kernel_sizes, card.patch_size)
     return {step[axis] for step in steps} == {1}
 
 

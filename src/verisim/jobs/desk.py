@@ -147,6 +147,18 @@ class Desk:
             )
         return self._folders.result(job_id, name)
 
+    def preview(self, job_id: str) -> bytes:
+        """The newest picture of how a job comes on.
+
+        Raises:
+            NotFound: There is no such job, or nothing is drawn of it yet.
+        """
+        self._known(job_id)
+        found = self._folders.preview(job_id)
+        if found is None:
+            raise NotFound("The job has no picture yet.", "Ask again while it runs.")
+        return found
+
     def forget(self, job_id: str) -> None:
         """Cancel a job and delete its inputs, results and record.
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from verisim.files.atomic import make_folder
 
 ANSWER = "answer.json"
 """Lies among the results from the moment they are complete."""
+
+PREVIEW = "preview.png"
+"""Shows how a job comes on, in its scratch while it runs and among its results then."""
 
 STAGED = ".staged-"
 """How folders begin whose inputs are still coming."""
@@ -98,6 +102,14 @@ class JobFolders:
     def result(self, job_id: str, name: str) -> Path:
         """One result file; `name` is one of `names`."""
         return self._folder / job_id / "results" / name
+
+    def preview(self, job_id: str) -> bytes | None:
+        """The newest picture of how a job comes on; None without one."""
+        for room in ("results", "scratch"):
+            path = self._folder / job_id / room / PREVIEW
+            with suppress(FileNotFoundError):  # between two rooms, or none was drawn yet
+                return path.read_bytes()
+        return None
 
     def clear_attempt(self, job_id: str) -> None:
         """Remove what an attempt left that will not be continued."""

@@ -14,13 +14,16 @@ from pydantic import BaseModel, Field
 from verisim.card import ModelCard
 from verisim.diffusion.generation import STRONGEST
 from verisim.diffusion.sampling import MOST, Solver
-from verisim.files import read_label_map
 from verisim.installed import SHIPPED_MODELS, find_card
+from verisim.jobs.folders import PREVIEW
 from verisim.jobs.kind import Task
 from verisim.jobs.packing import pack
 from verisim.networks.stylegan import FARTHEST
 from verisim.progress import Progress
 from verisim.synthesis.case_set import CaseSet
+from verisim.synthesis.given import for_label_maps, read_given
+from verisim.synthesis.preview import Preview
+from verisim.synthesis.provenance import warning_of
 from verisim.synthesis.synthesizer import Synthesizer, wished
 
 MOST_AT_ONCE = 500
@@ -66,6 +69,7 @@ class SynthesizeRequest(BaseModel, frozen=True, extra="forbid"):
 class Synthesizing:
     """Makes cases, for the label maps among the inputs if there are any.
 
+    While it samples, `preview.png` in its scratch shows the middle slice of the present case.
     It leaves `cases.zip`, a data set; `preview.png`; and `report.json`. Cases that an earlier
     attempt made are kept.
 
@@ -93,13 +97,15 @@ class Synthesizing:
         """Make them; see `Kind`."""
         started = time.perf_counter()
         asked = SynthesizeRequest.model_validate(dict(task.request))
-        card = asked.of(self.models(task.request)[0])
-        given = [read_label_map(path, card.labels) for path in sorted(task.inputs.iterdir())]
+        asked_of = asked.of(self.models(task.request)[0])
+        given = read_given(sorted(task.inputs.iterdir()), asked_of)
+        card = for_label_maps(asked_of, given)
         cases = CaseSet(task.scratch / "cases", card, asked.format)
-        synthesizer = Synthesizer(card, task.device, asked.precision)
+        preview = Preview(task.scratch / PREVIEW)
+        synthesizer = Synthesizer(card, task.device, asked.precision, preview)
         numbers = range(asked.first, asked.first + asked.count)
         cases.fill(synthesizer, numbers, given, progress)
-        cases.draw(task.results / "preview.png")
+        cases.draw(task.results / PREVIEW)
         pack(cases.folder, task.results / "cases.zip")
         answer = {
             "model": card.title,
@@ -107,9 +113,7 @@ class Synthesizing:
             "synthetic": True,
             "audited": False,
             "seconds": round(time.perf_counter() - started, 3),
-            "warnings": [
-                "Not audited: these cases may copy training patients. Do not share them yet."
-            ],
+            "warnings": [warning_of(card)],
         }
         (task.results / "report.json").write_text(json.dumps(answer, indent=2))
         return answer

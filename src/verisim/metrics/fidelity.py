@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import cdist
+from scipy.stats import wasserstein_distance
 
 from verisim.errors import BadInput
 
@@ -90,6 +91,20 @@ def coverage(real: Features, made: Features, nearest: int = NEAREST) -> Coverage
         density=float(within.sum() / (nearest * len(made))),
         coverage=float(within.any(axis=1).mean()),
     )
+
+
+def spread_distance(one: Features, other: Features) -> float:
+    """Wasserstein distance of one figure (N,) to that of other cases (M,), in their deviations.
+
+    Raises:
+        BadInput: Fewer than two cases in one of them.
+    """
+    _check(one, other)
+    deviation = float(other.std())
+    moved = float(wasserstein_distance(one, other))
+    if deviation:
+        return moved / deviation
+    return 0.0 if moved == 0 else float("inf")
 
 
 def _reach(cloud: Features, nearest: int) -> Features:

@@ -9,11 +9,13 @@ from pydantic import Discriminator, Tag
 
 from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.networks.medsegdiff import MedSegDiff
+from verisim.networks.random_contrast import RandomContrast
 from verisim.networks.stylegan import StyleGan
 from verisim.networks.unet import UNet
 
 UNET, MEDSEGDIFF, CASE_DIFFUSION, STYLEGAN = "unet", "medsegdiff", "case-diffusion", "stylegan"
-KINDS = (UNET, MEDSEGDIFF, CASE_DIFFUSION, STYLEGAN)
+RANDOM_CONTRAST = "random-contrast"
+KINDS = (UNET, MEDSEGDIFF, CASE_DIFFUSION, STYLEGAN, RANDOM_CONTRAST)
 
 
 def kind_of(network: object) -> str:
@@ -23,6 +25,8 @@ def kind_of(network: object) -> str:
         return CASE_DIFFUSION
     if isinstance(network, StyleGan) or "coarsest" in fields:
         return STYLEGAN
+    if isinstance(network, RandomContrast) or "tissues" in fields:
+        return RANDOM_CONTRAST
     sampled = isinstance(network, MedSegDiff) or not {"dynamic", "ff_parser"}.isdisjoint(fields)
     return MEDSEGDIFF if sampled else UNET
 
@@ -31,7 +35,8 @@ Network = Annotated[
     Annotated[UNet, Tag(UNET)]
     | Annotated[MedSegDiff, Tag(MEDSEGDIFF)]
     | Annotated[CaseDiffusion, Tag(CASE_DIFFUSION)]
-    | Annotated[StyleGan, Tag(STYLEGAN)],
+    | Annotated[StyleGan, Tag(STYLEGAN)]
+    | Annotated[RandomContrast, Tag(RANDOM_CONTRAST)],
     Discriminator(kind_of),
 ]
 """Any of them; what is wrong with one is said of that one."""

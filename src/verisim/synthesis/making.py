@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from verisim.networks.case_diffusion import CaseGenerator
 from verisim.networks.unet import Triple
 from verisim.precision import reduced_precision
 from verisim.progress import SILENT, Part, Progress
+from verisim.synthesis.preview import nobody
 
 BACK_PROJECTIONS = 8
 """After so many the means over blocks differ by next to nothing."""
@@ -48,6 +49,10 @@ class Making:
     evaluations: int
 
 
+Watcher = Callable[[Tensor], None]
+"""Is shown an image, or the values of a label map, (X, Y, Z), while it becomes clean."""
+
+
 class Maker(Protocol):
     """Whatever makes cases: diffusion, a StyleGAN, or nothing but chance."""
 
@@ -73,12 +78,14 @@ class DiffusionMaker:
         generation: How they are asked.
         patch: The largest box.
         exact: Whether in single precision.
+        watch: Is shown each guess.
     """
 
     network: CaseGenerator
     generation: Generation
     patch: Triple
     exact: bool = False
+    watch: Watcher = nobody
 
     @property
     def takes_labels(self) -> bool:
@@ -119,7 +126,8 @@ class DiffusionMaker:
         assert network is not None, "asked only where labels come first"
         coarse = functional.avg_pool3d(inside, self.network.plan.coarse)
         steps = self.generation.label_steps
-        denoiser = Preconditioned(network, self.generation.noise)
+        denoiser: Denoiser = Preconditioned(network, self.generation.noise)
+        denoiser = _Watched(denoiser, lambda clean: self.watch(clean[0].argmax(dim=0)))
         clean = self._sampled(denoiser, coarse, coarse, network.made, steps, generator, progress)
         return _masks(finer(clean, self.network.plan.coarse), inside)
 
@@ -135,7 +143,8 @@ class DiffusionMaker:
         """The image (1, C, X, Y, Z) that goes with a label map."""
         network = self.network.image
         learned = Preconditioned(network, self.generation.noise)
-        denoiser = Guided(learned, self.generation.guidance, _without_labels)
+        guided = Guided(learned, self.generation.guidance, _without_labels)
+        denoiser = _Watched(guided, lambda clean: self.watch(clean[0, 0]))
         known = torch.cat([masks, inside], dim=1)
         steps = self.generation.steps
         return self._sampled(denoiser, known, inside, network.made, steps, generator, progress)
@@ -149,7 +158,8 @@ class DiffusionMaker:
     ) -> Making:
         """Image and labels as channels of one picture."""
         network, steps = self.network.image, self.generation.steps
-        denoiser = Preconditioned(network, self.generation.noise)
+        learned = Preconditioned(network, self.generation.noise)
+        denoiser = _Watched(learned, lambda clean: self.watch(clean[0, 0]))
         both = self._sampled(denoiser, inside, inside, network.made, steps, generator, progress)
         image, masks = both[:, : self.network.channels], both[:, self.network.channels :]
         labels = _masks(masks, inside).argmax(dim=1)[0]
@@ -181,6 +191,19 @@ class _Within:
 
     def __call__(self, noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         return self.denoiser(noisy * self.inside, t, condition) * self.inside
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """A denoiser whose guesses are shown to somebody."""
+
+    denoiser: Denoiser
+    show: Watcher
+
+    def __call__(self, noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
+        clean = self.denoiser(noisy, t, condition)
+        self.show(clean)
+        return clean
 
 
 def placed(box: Sequence[int], patch: Sequence[int]) -> tuple[slice, slice, slice]:

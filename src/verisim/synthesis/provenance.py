@@ -10,6 +10,7 @@ from verisim import __version__
 from verisim.card import ModelCard
 from verisim.diffusion import Generation
 from verisim.files.marks import MARK
+from verisim.networks.random_contrast import Chance
 from verisim.networks.stylegan import Latents
 from verisim.volume import LabelMap, Volume
 
@@ -98,6 +99,13 @@ def provenance_of(
         training_cases=training.cases if training else 0,
         training_sha256=training.fingerprint if training else "",
     )
+
+
+def warning_of(card: ModelCard) -> str:
+    """What must be known before cases of a model are handed on."""
+    if isinstance(card.generation, Chance):
+        return "Their shapes are those of the label maps, a little bent: as private as these are."
+    return "Not audited: these cases may copy training patients. Do not share them yet."
 
 
 def sha256_of_voxels(volume: Volume) -> str:

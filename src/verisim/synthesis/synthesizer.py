@@ -11,13 +11,18 @@ import numpy as np
 import torch
 
 from verisim.card import ModelCard
+from verisim.diffusion import Generation
 from verisim.errors import BadCard, BadInput
 from verisim.networks.case_diffusion import CaseGenerator
+from verisim.networks.random_contrast import Chance, RandomContrast
 from verisim.networks.stylegan import Latents, StyleGenerator
 from verisim.planning.explain import sides
 from verisim.precision import laid_out
 from verisim.progress import SILENT, Part, Progress
-from verisim.synthesis.making import DiffusionMaker, Maker, Making, Request
+from verisim.synthesis.contrasting import ContrastMaker
+from verisim.synthesis.given import check_given
+from verisim.synthesis.making import DiffusionMaker, Maker, Making, Request, Watcher
+from verisim.synthesis.preview import nobody
 from verisim.synthesis.provenance import Provenance, provenance_of
 from verisim.synthesis.styling import StyleMaker
 from verisim.volume import Array, LabelMap, Volume
@@ -55,6 +60,7 @@ class Synthesizer:
         device: Where to compute.
         precision: "auto": bfloat16 where the processor multiplies it in hardware; "single": the
             same voxels on every machine.
+        watch: Is shown each guess of a diffusion model.
 
     Raises:
         BadCard: The model makes no cases.
@@ -64,10 +70,14 @@ class Synthesizer:
     card: ModelCard
     device: str = "cpu"
     precision: Literal["auto", "single"] = "auto"
+    watch: Watcher = field(default=nobody, repr=False)
     maker: Maker = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "maker", maker_of(self.card, self.device, self.precision))
+        maker = maker_of(self.card, self.device, self.precision)
+        if isinstance(maker, DiffusionMaker):
+            maker = replace(maker, watch=self.watch)
+        object.__setattr__(self, "maker", maker)
 
     def __call__(
         self,
@@ -92,6 +102,7 @@ class Synthesizer:
                 raise BadInput(
                     f"A set has no case number {number}.", f"Ask for 0 to {MOST_CASES - 1}."
                 )
+        check_given(self.card, len(label_maps))
         for label_map in label_maps:
             self._check(label_map)
         for k, number in enumerate(numbers):
@@ -109,15 +120,17 @@ class Synthesizer:
         made = self.maker(Request(seed * MOST_CASES + number, labels), progress)
         about = provenance_of(self.card, number, self.precision, given)
         volume = Volume(_intensities(made), self._affine if grid is None else grid.affine)
-        label_map = self._label_map(made)
+        label_map = self._label_map(made, volume.affine)
         if given is not None:  # the answer lies on the voxels of the question
-            volume, label_map = volume.resampled_like(given), given
+            bent = grid is not None and not np.array_equal(label_map.array, grid.array)
+            volume = volume.resampled_like(given)
+            label_map = label_map.resampled_like(given) if bent else given
         return SyntheticCase(volume, label_map, about, made.evaluations)
 
-    def _label_map(self, made: Making) -> LabelMap:
+    def _label_map(self, made: Making, affine: Array) -> LabelMap:
         array = made.labels.cpu().numpy()
         kind = np.min_scalar_type(len(self.card.labels))
-        return LabelMap(array.astype(kind), self._affine, self.card.labels)
+        return LabelMap(array.astype(kind), affine, self.card.labels)
 
     @property
     def _affine(self) -> Array:
@@ -206,11 +219,14 @@ def maker_of(card: ModelCard, device: str, precision: str) -> Maker:
             f"{card.title} segments and makes no cases.",
             "Choose a model of the kind synthesis; `verisim models` lists them.",
         )
+    if isinstance(card.network, RandomContrast) and isinstance(card.generation, Chance):
+        return ContrastMaker(card.network.tissues, card.generation, len(card.channels))
     network = laid_out(card.load().to(device), device)
     exact = precision == "single"
     if isinstance(card.generation, Latents):
         assert isinstance(network, StyleGenerator), "the card was checked"
         return StyleMaker(network, card.generation, card.patch_size, exact)
+    assert isinstance(card.generation, Generation), "the card was checked"
     assert isinstance(network, CaseGenerator), "the card was checked"
     return DiffusionMaker(network, card.generation, card.patch_size, exact)
 

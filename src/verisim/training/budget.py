@@ -16,6 +16,7 @@ from verisim.card import ModelCard
 from verisim.dataset import Case
 from verisim.errors import Conflict
 from verisim.files.atomic import clear_unfinished, make_folder, replacing
+from verisim.networks.random_contrast import RandomContrast
 from verisim.training.ahead import batches_ahead, workers_for
 from verisim.training.examples import Reader, Shelf
 from verisim.training.member import Member
@@ -237,7 +238,7 @@ def read_planned(folder: Path) -> Planned | None:
 
 def lightened(own: Candidate, chosen: Candidate) -> tuple[str, ...]:
     """What a lighter network gives up, e.g. "16 instead of 32 features"."""
-    before, after = own.card.network.features[0], chosen.card.network.features[0]
+    before, after = (_features(one.card) for one in (own, chosen))
     features = f"{after} instead of {before} features"
     batch = f"batch {chosen.batch_size} instead of {own.batch_size}"
     fewer = chosen.batch_size != own.batch_size
@@ -259,3 +260,8 @@ def _seconds(work: Callable[[], object]) -> float:
     started = time.monotonic()
     work()
     return time.monotonic() - started
+
+
+def _features(card: ModelCard) -> int:
+    assert not isinstance(card.network, RandomContrast), "what is trained has features"
+    return card.network.features[0]

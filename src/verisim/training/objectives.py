@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from verisim.card import ModelCard
-from verisim.diffusion import Sampling, target_of
+from verisim.diffusion import Generation, Sampling, target_of
 from verisim.errors import BadCard
 from verisim.networks.mask_sampler import MaskSampler, clean_mask
 from verisim.networks.stylegan import Latents
@@ -135,7 +135,7 @@ def objective_of(card: ModelCard, seed: int) -> Objective:
     """What the network of a card is trained for."""
     if isinstance(card.generation, Latents):
         return Competing(seed)
-    if card.generation:
+    if isinstance(card.generation, Generation):
         return Generating(card.generation, seed)
     if card.sampling:
         return Cleaning(card.sampling, dice_cross_entropy(), seed)

@@ -95,6 +95,16 @@ def role_for(method: str, path: str) -> Role | None:
     return ADMIN
 
 
+def check_may_synthesize(user: User) -> None:
+    """Refuse synthetic cases, which may copy patients, to whoever may not make a job of them.
+
+    Raises:
+        TurnedAway: The user is no admin.
+    """
+    if user.role < ADMIN:
+        raise not_allowed(user, ADMIN)
+
+
 def check_may_label(user: User) -> None:
     """Refuse to save a label for somebody who may only segment, whatever route is asked.
 

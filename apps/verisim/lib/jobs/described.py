@@ -45,7 +45,10 @@ SynthesisParams = Annotated[
 ]
 SynthesisUploads = Annotated[
     list[UploadFile] | None,
-    File(description="Label maps that the images shall show; none: the model makes its own."),
+    File(
+        description="Label maps that the images shall show; none: the model makes its own; "
+        "random-contrast needs them."
+    ),
 ]
 
 Options = Annotated[
@@ -109,6 +112,12 @@ RESULT: dict[int | str, dict[str, Any]] = {
     },
     206: {"description": "The part of the file that the header Range asks for."},
     409: {"description": "The job is not done, or it failed: then its own error."},
+}
+PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The picture.",
+        "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+    }
 }
 FILE: dict[int | str, dict[str, Any]] = {
     **RESULT,

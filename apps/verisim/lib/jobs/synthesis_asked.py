@@ -16,6 +16,7 @@ from lib.jobs.inputs import from_uploads
 from verisim.errors import BadInput
 from verisim.jobs.asked import Asked
 from verisim.jobs.synthesizing import SynthesizeRequest
+from verisim.synthesis.given import check_given
 
 
 def synthesis_asked(
@@ -38,6 +39,7 @@ def synthesis_asked(
             f"Choose from: {', '.join(app.models.makers) or 'none is installed'}.",
         )
     asked.of(card)
+    check_given(card, len(uploads))
     device = chosen_device(asked.device)
     request = {**asked.model_dump(mode="json"), "device": device}
     fill: Callable[[Path], None] = partial(from_uploads, uploads) if uploads else _nothing

@@ -16,7 +16,7 @@ from monailabel.interfaces.app import MONAILabelApp
 from monailabel.interfaces.utils.app import app_instance
 from monailabel.utils.others.generic import remove_file
 
-from lib.doors.roles import check_may_label
+from lib.doors.roles import check_may_label, check_may_synthesize
 from lib.doors.who import user_of
 from lib.kept import checked
 from lib.names import check_image_id
@@ -74,16 +74,24 @@ def infer(
     label: Annotated[UploadFile | None, File(description="Accepted, not used.")] = None,
     output: stock.ResultType | None = None,
 ) -> Response | dict[str, Any]:
-    """Segment an image of the datastore, of a session, a kept upload, or the uploaded file."""
+    """Segment an image of the datastore, of a session, a kept upload, or the uploaded file.
+
+    A model that makes cases makes one: for the label of an image of the datastore, for an
+    uploaded label map, or of its own.
+    """
     app = app_instance()
-    app.models.card(model)
+    makes = app.models.card(model).kind == "synthesis"
+    if makes:
+        check_may_synthesize(user_of(request))
     asked = {**unreserved(json_object(params)), "model": model}
     if output == stock.ResultType.dicom_seg:
         asked["result_extension"] = ".dcm"
     if asked.get("save_label"):
         check_may_label(user_of(request))
     kept = app.kept.using(user_of(request).name, checked(upload)) if upload else None
-    with _source(app, image, session_id, file, kept) as source, metrics.counted("segment", model):
+    kind = "synthesize" if makes else "segment"
+    named = image or ("none" if makes else "")
+    with _source(app, named, session_id, file, kept) as source, metrics.counted(kind, model):
         result = app.infer({**asked, "image": source})
     with ExitStack() as undo:
         undo.callback(remove_file, result["file"])

@@ -19,6 +19,7 @@ from lib.jobs.asking import Source, segment_asked
 from lib.jobs.audit_asked import audit_asked
 from lib.jobs.described import (
     FILE,
+    PICTURE,
     REPEATED,
     RESULT,
     STOPPING,
@@ -70,6 +71,7 @@ def routes() -> APIRouter:
     add("/jobs/{job_id}/data", forget, methods=["DELETE"], response_model=Forgotten)
     for path, endpoint, responses in (
         ("/jobs/{job_id}/events", stream, STREAM),
+        ("/jobs/{job_id}/preview", preview, PICTURE),
         ("/jobs/{job_id}/result", result, RESULT),
         ("/jobs/{job_id}/result/{name}", result_file, FILE),
     ):
@@ -174,6 +176,13 @@ async def stream(request: Request, job_id: str) -> Response:
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
+
+
+async def preview(request: Request, job_id: str) -> Response:
+    """A small picture of the case that is being made, new every second at most."""
+    seen = await _own(request, job_id)
+    picture = await look(partial(desk().preview, seen.job.id))
+    return Response(picture, media_type="image/png", headers={"Cache-Control": "no-store"})
 
 
 async def cancel(request: Request, job_id: str, response: Response) -> Status:
