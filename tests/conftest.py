@@ -15,6 +15,7 @@ from verisim.card import ModelCard, write_model
 from verisim.diffusion import Generation, Sampling
 from verisim.networks.case_diffusion import CaseDiffusion, CaseGenerator
 from verisim.networks.medsegdiff import MedSegDiff
+from verisim.networks.stylegan import Latents, StyleGan, StyleGenerator
 from verisim.networks.unet import UNet
 from verisim.networks.weights import weights_of
 from verisim.preprocessing import Preprocessing
@@ -143,6 +144,21 @@ def a_generator(a_card: ModelCard, tmp_path: Path) -> ModelCard:
     with seeded(0):
         network = card.build()
     assert isinstance(network, CaseGenerator)
+    network.remember([(12, 14, 10), (13, 15, 11), (12, 15, 12), (14, 14, 10)])
+    return write_model(card, weights_of(network), tmp_path / "models")
+
+
+@pytest.fixture
+def a_stylegan(a_card: ModelCard, tmp_path: Path) -> ModelCard:
+    """A tiny StyleGAN with the tiny model's labels, with weights of a fixed seed."""
+    strides = ((1, 1, 1), (2, 2, 2), (2, 2, 2))
+    plan = StyleGan((4, 8, 8), strides, ((3, 3, 3),) * 3, (4, 4, 4), latent=8, mapping=2)
+    card = replace(
+        a_card, name="tiny-stylegan", kind="synthesis", network=plan, generation=Latents()
+    )
+    with seeded(0):
+        network = card.build()
+    assert isinstance(network, StyleGenerator)
     network.remember([(12, 14, 10), (13, 15, 11), (12, 15, 12), (14, 14, 10)])
     return write_model(card, weights_of(network), tmp_path / "models")
 

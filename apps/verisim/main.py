@@ -27,7 +27,7 @@ from lib.offered import Offered
 from lib.options import read_options
 from lib.pacs.datastore import PacsDatastore
 from lib.pacs.settings import read_settings
-from lib.scoring import DiceScore, score_only_when_asked
+from lib.scoring import AuditScore, DiceScore, score_only_when_asked
 from lib.serving import serve
 from lib.sessions import SafeSessions
 from lib.strategies import RandomCase, UncertainCase, WorstExpectedCase
@@ -116,8 +116,8 @@ class Verisim(MONAILabelApp):
         }
 
     def init_scoring_methods(self) -> dict[str, ScoringMethod]:
-        """How well two tags of labels agree."""
-        return {"dice": DiceScore(self.models)}
+        """How well two tags of labels agree; how close synthetic images are to patients."""
+        return {"dice": DiceScore(self.models), "audit": AuditScore()}
 
     def init_batch_infer(self) -> BatchInference:
         """Many cases in one request."""

@@ -6,12 +6,11 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-import tomli_w
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -22,21 +21,20 @@ from verisim.errors import BadCard, NotFound
 from verisim.expectation import Expectation
 from verisim.files import Color
 from verisim.files.atomic import make_folder, replacing
+from verisim.files.toml import to_toml
 from verisim.networks.averaged import Average
 from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.networks.mask_sampler import MaskSampler
 from verisim.networks.medsegdiff import MedSegDiff
 from verisim.networks.network import KINDS, Network
 from verisim.networks.random_contrast import Chance, RandomContrast
+from verisim.networks.stylegan import Latents, StyleGan
 from verisim.networks.unet import UNet
 from verisim.networks.weights import fill
 from verisim.preprocessing import Preprocessing
 from verisim.training_record import TrainingRecord
 
 Configuration = Literal["2d", "3d_fullres", "3d_lowres", "3d_cascade_fullres"]
-
-NUMBERS = re.compile(r"\[\n\s*((?:[-+.\w]+,\s*)+)\]")
-"""A list of numbers over several lines: a person reads it better on one."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,8 @@ class ModelCard:
         patch_size: Spatial shape that the network sees at once.
         network: The network's arguments.
         sampling: How masks come out of noise; of MedSegDiff only.
-        generation: How cases come out of noise, or by chance; of what synthesizes only.
+        generation: How cases come out of noise, of latent vectors, or by chance; of what
+            synthesizes only.
         configuration: Which of a plan's networks it is, in nnU-Net's words.
         members: Networks of this shape in the weights' file, whose logits are averaged.
         mirrored_axes: Axes of the network's world along which training mirrored its patches.
@@ -90,7 +89,7 @@ class ModelCard:
     version: int = 1
     kind: Literal["segmentation", "synthesis"] = "segmentation"
     sampling: Sampling | None = None
-    generation: Generation | Chance | None = None
+    generation: Generation | Latents | Chance | None = None
     configuration: Configuration = "3d_fullres"
     members: int = 1
     mirrored_axes: tuple[int, ...] = ()
@@ -153,13 +152,21 @@ class ModelCard:
                 "MedSegDiff, and only then.",
                 "Write a table [sampling], or leave it out.",
             )
-        noise, drawn = (isinstance(self.generation, one) for one in (Generation, Chance))
-        kinds = isinstance(self.network, CaseDiffusion), isinstance(self.network, RandomContrast)
-        if (noise, drawn) != kinds or (self.kind == "synthesis") != any(kinds):
+        made = tuple(isinstance(self.generation, one) for one in (Generation, Latents, Chance))
+        makers = tuple(
+            isinstance(self.network, one) for one in (CaseDiffusion, StyleGan, RandomContrast)
+        )
+        if made != makers or (self.kind == "synthesis") != any(makers):
             raise BadCard(
                 f"The card of {self.name} must say kind = synthesis and how cases are generated "
                 "if its network makes cases, and only then.",
                 "Write a table [generation], or leave both out.",
+            )
+        if isinstance(self.network, StyleGan) and self.network.patch != self.patch_size:
+            raise BadCard(
+                f"The network of {self.name} makes cases of {self.network.patch} voxels, its card "
+                f"says {self.patch_size}.",
+                "Write the one that the other is.",
             )
         if any(size % d for size, d in zip(self.patch_size, self.network.divisor, strict=True)):
             raise BadCard(
@@ -202,7 +209,7 @@ class ModelCard:
     def _single(self, deep_supervision: bool) -> nn.Module:
         if isinstance(self.network, UNet):
             return self.network.build(self.inputs, self.classes, deep_supervision)
-        if isinstance(self.network, CaseDiffusion | RandomContrast):
+        if isinstance(self.network, CaseDiffusion | StyleGan | RandomContrast):
             return self.network.build(len(self.channels), self.classes)
         denoiser = self.network.build(self.inputs, self.classes)
         return MaskSampler(denoiser, self.sampling or Sampling())
@@ -262,14 +269,14 @@ def write_model(card: ModelCard, weights: Mapping[str, Tensor], folder: Path) ->
     placed = replace(card, folder=folder)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     with replacing(placed.weights_path) as temporary:
-        temporary.write_bytes(save(tensors, metadata={"card": _toml(placed)}))
+        temporary.write_bytes(save(tensors, metadata={"card": to_toml(placed, ["folder"])}))
     return write_card(replace(placed, sha256=sha256_of(placed.weights_path)))
 
 
 def write_card(card: ModelCard) -> ModelCard:
     """Write a card again, beside the weights that are in its folder."""
     with replacing(card.card_path) as temporary:
-        temporary.write_text(_toml(card), encoding="utf-8")
+        temporary.write_text(to_toml(card, ["folder"]), encoding="utf-8")
     return card
 
 
@@ -277,17 +284,6 @@ def sha256_of(path: Path) -> str:
     """Checksum of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _toml(card: ModelCard) -> str:
-    fields = asdict(card)
-    del fields["folder"]
-    text = tomli_w.dumps(_without_none(fields), multiline_strings=False)
-    return NUMBERS.sub(lambda found: f"[{', '.join(found[1].replace(',', ' ').split())}]", text)
-
-
-def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if value is not None}
 
 
 def _fill(network: nn.Module, path: Path, title: str) -> None:

@@ -11,6 +11,7 @@ VerisimError
 │   ├── BadDataset          images, labels or splits that contradict each other
 │   ├── BadCard             a model card or weights that contradict each other
 │   ├── BadPlan             a plan that is incomplete or contradicts itself
+│   ├── Unreleased          synthetic cases that no audit let out
 │   ├── UnsafeCheckpoint    a file of weights that wants to run code
 │   └── UnsupportedModel    a model that the other program's networks cannot express
 ├── NotFound                no such file, model, case
@@ -107,6 +108,12 @@ class BadPlan(BadInput):
     """A plan that is incomplete or contradicts itself."""
 
     code = "bad_plan"
+
+
+class Unreleased(BadInput):
+    """A synthetic case that no audit has let out, or that is not as the audit saw it."""
+
+    code = "unreleased"
 
 
 class UnsafeCheckpoint(BadInput):

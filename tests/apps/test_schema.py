@@ -101,7 +101,7 @@ def known(started: Server, tmp_path: Path) -> Known:
         "session_id": [session_of(started, [image]), session_of(started, [image, label])],
         **{key: ["case_1", "case_2", "case_3", "é" * 150] for key in ("image", "label", "id")},
         "tag": ["final", "original", "é" * 64],
-        "method": ["dice"],
+        "method": ["dice", "audit"],
         "strategy": ["random", "uncertain"],
         "check_sum": ["x", "SHA256:0", "CRC:0", ":", "MD5:" + "0" * 32],
         "path": ["studies", "studies/1.2/series", "../x", "studies/1.2/metadata"],

@@ -13,6 +13,7 @@ from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.networks.weights import weights_of
 from verisim.synthesis import Synthesizer, SyntheticCase
 from verisim.synthesis.making import finer
+from verisim.synthesis.synthesizer import wished
 from verisim.volume import LabelMap
 
 
@@ -189,3 +190,33 @@ def test_slices_are_made_as_thick_as_their_pixels_or_as_those_given(
     (shown,) = made(card, range(1), given)
     assert shown.volume.spacing_mm == (0.5, 0.5, 4.0)
     np.testing.assert_array_equal(shown.label_map.array, array)
+
+
+def test_a_stylegan_makes_cases_in_one_step(a_stylegan: ModelCard) -> None:
+    together = made(a_stylegan, range(4))
+    alone = made(a_stylegan, range(2, 3))[0]
+    assert same(alone, together[2])
+    assert not same(together[0], together[1])
+    assert {case.evaluations for case in together} == {1}
+    about = together[0].provenance
+    assert (about.solver, about.steps, about.guidance, about.truncation) == ("", 0, 0.0, 1.0)
+    assert len({case.volume.spatial_shape for case in together}) > 1
+    assert together[0].label_map.shares_grid(together[0].volume)
+
+
+def test_truncated_cases_are_more_alike(a_stylegan: ModelCard) -> None:
+    usual = wished(a_stylegan, truncation=0.01)
+    label_maps = [case.label_map.array for case in made(usual, range(2))]
+    sides = tuple(slice(min(n)) for n in zip(*(one.shape for one in label_maps), strict=True))
+    assert (label_maps[0][sides] == label_maps[1][sides]).mean() > 0.8
+
+
+def test_a_stylegan_takes_neither_labels_nor_steps(
+    a_stylegan: ModelCard, a_generator: ModelCard
+) -> None:
+    with pytest.raises(BadInput, match="together"):
+        made(a_stylegan, range(1), a_label_map())
+    with pytest.raises(BadInput, match="no setting steps, guidance"):
+        wished(a_stylegan, steps=3, guidance=1.0)
+    with pytest.raises(BadInput, match="no setting truncation"):
+        wished(a_generator, truncation=1.0)

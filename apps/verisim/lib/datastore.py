@@ -15,6 +15,7 @@ from monailabel.interfaces.exception import ImageNotFoundException
 from watchdog.events import FileSystemEvent
 
 from lib.names import check_image_id, check_tag
+from lib.released import CERTIFICATES, check_image
 from verisim.errors import NotFound, UnreadableFile
 from verisim.files import stem, suffix_of
 from verisim.files.atomic import replacing
@@ -89,10 +90,12 @@ class SafeDatastore(LocalDatastore):
         Raises:
             BadInput: The id is no plain name.
             UnreadableFile: The file's name promises no volume.
+            Unreleased: It is synthetic, and no audit has let it out.
             StorageFailed: The disk refused; nothing is left behind.
         """
         source = Path(image_filename)
         suffix = _checked_suffix(source)
+        check_image(source, image_info or {}, Path(self._datastore_path) / CERTIFICATES)
         image_id = check_image_id(image_id or stem(source))
         name = image_id + suffix
         with self._turn, FileLock(self._lock_file):

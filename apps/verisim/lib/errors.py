@@ -34,6 +34,7 @@ STATUS: dict[type[errors.VerisimError], int] = {
     errors.WrongChannels: 422,
     errors.BadSeries: 422,
     errors.BadDataset: 422,
+    errors.Unreleased: 422,
     errors.BadCard: 503,  # nothing the caller could mend
     errors.NotFound: 404,
     errors.Conflict: 409,

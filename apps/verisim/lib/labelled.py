@@ -7,6 +7,7 @@ from pathlib import Path
 from monailabel.interfaces.datastore import Datastore, DefaultLabelTag
 
 from lib.pacs.datastore import PacsDatastore
+from lib.released import check_cases
 from verisim.card import ModelCard
 from verisim.dataset import Case, Dataset, split_by_subject
 from verisim.errors import BadDataset
@@ -47,11 +48,13 @@ def labelled_cases(
         fewest_subjects: With fewer, some would be on both sides of a split.
 
     Raises:
+        Unreleased: Synthetic cases that no audit has let out.
         BadDataset: Too few cases or subjects.
     """
     names = sorted(datastore.get_labeled_images(FINAL))
     found = (_case(datastore, name, subject_pattern) for name in names)
     cases = tuple(case for case in found if case)
+    check_cases(datastore, cases)
     _check_enough(cases, fewest_subjects)
     return cases
 

@@ -36,6 +36,7 @@ class Options:
         keep_mb: What is kept of uploads in all; the ones unused for the longest time leave.
         max_jobs: Jobs that have not ended; more are refused.
         max_jobs_each: The same, of one user.
+        datasets: Folder of data sets that audits compare with; None: no audit can be asked for.
     """
 
     models: Path
@@ -55,6 +56,7 @@ class Options:
     keep_mb: int = 20_000
     max_jobs: int = 1000
     max_jobs_each: int = 100
+    datasets: Path | None = None
 
 
 def read_options(conf: Mapping[str, str], app_dir: Path) -> Options:
@@ -81,6 +83,7 @@ def read_options(conf: Mapping[str, str], app_dir: Path) -> Options:
         keep_mb=_count(conf, "keep_mb", Options.keep_mb),
         max_jobs=_count(conf, "max_jobs", Options.max_jobs),
         max_jobs_each=_count(conf, "max_jobs_each", Options.max_jobs_each),
+        datasets=Path(conf["datasets"]).expanduser().absolute() if conf.get("datasets") else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""How well two sets of labels agree: what the model drew against what a person approved."""
+"""How well two sets of labels agree, and how close synthetic images came to patients."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from monailabel.interfaces.tasks.scoring import ScoringMethod
 
 from lib.labelled import FINAL
 from lib.models import Models
+from lib.released import certificates_for
 from lib.strategies import ORIGINAL
+from verisim.audit.certificate import Certificate
+from verisim.audit.pool import is_synthetic
 from verisim.errors import VerisimError
 from verisim.files import read_label_map
 from verisim.metrics import dice
@@ -66,6 +69,39 @@ class DiceScore(ScoringMethod):
 
     def _labels(self, model: str) -> Labels | None:
         return self._models.card(model).labels if model in self._models.names else None
+
+
+class AuditScore(ScoringMethod):
+    """How close synthetic images came to training patients, as their certificates tell."""
+
+    def __init__(self) -> None:
+        super().__init__("What the audit of each synthetic image found, from its certificate")
+
+    def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
+        """Write `audit` into the information of every synthetic image; real ones are left out.
+
+        Args:
+            request: Nothing of it is needed.
+            datastore: Receives score, threshold, p, q and the verdict on the set.
+        """
+        datastore.refresh()
+        names = sorted(datastore.list_images())
+        certificates = certificates_for(datastore, names)
+        scores: dict[str, Any] = {}
+        for name in names:
+            path = Path(datastore.get_image_uri(name))
+            if not is_synthetic(path):
+                continue
+            found = next((one for one in certificates if one.covers(path)), None)
+            scores[name] = _audited(found) if found else {"error": "No audit has let it out."}
+            datastore.update_image_info(name, {"audit": scores[name]})
+        return scores
+
+
+def _audited(certificate: Certificate) -> dict[str, Any]:
+    told = certificate.plain()
+    names = ("score", "threshold", "p", "q", "stratum", "set_word", "report_sha256")
+    return {name: told[name] for name in names}
 
 
 def label_dice(judged: Path, truth: Path, labels: Labels | None) -> dict[str, float | None]:

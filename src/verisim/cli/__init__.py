@@ -11,6 +11,7 @@ import typer
 
 from verisim import __version__
 from verisim.cli import (
+    audit,
     compare_samplers,
     data,
     doctor,
@@ -22,6 +23,7 @@ from verisim.cli import (
     key,
     models,
     plan,
+    release,
     segment,
     serve,
     synthesize,
@@ -49,8 +51,11 @@ app.command()(train.train)
 app.command()(synthesize.synthesize)
 app.command()(compare_samplers.compare_samplers)
 app.command()(fidelity.fidelity)
+app.command()(audit.audit)
 app.command()(evaluate_use.evaluate_use)
 app.command()(train_generator.train_generator)
+app.command()(release.release)
+app.command()(release.verify)
 app.command()(evaluate.evaluate)
 app.command()(ensemble.ensemble)
 app.command()(models.models)

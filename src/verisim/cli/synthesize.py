@@ -47,6 +47,12 @@ def synthesize(
         float | None,
         typer.Option(help="How strongly images follow labels; 1 as learned. [as the card says]"),
     ] = None,
+    truncation: Annotated[
+        float | None,
+        typer.Option(
+            help="How far a StyleGAN goes from the mean case; 1 as learned. [as the card says]"
+        ),
+    ] = None,
     kind: Annotated[
         Literal["nifti", "nrrd", "dicom"],
         typer.Option("--format", help="Of the images; dicom: a folder of slices a case."),
@@ -97,7 +103,14 @@ def synthesize(
         return
     terminal = Terminal(as_json)
     found = find_card(model, SHIPPED_MODELS, models)
-    wish = wished(found, seed=seed, steps=steps, solver=solver, guidance=guidance)
+    wish = wished(
+        found,
+        seed=seed,
+        steps=steps,
+        solver=solver,
+        guidance=guidance,
+        truncation=truncation,
+    )
     with terminal.progress("read", COUNT) as progress:
         given = read_folder(label_maps, wish, split, progress) if label_maps else []
     card = for_label_maps(wish, given)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -24,6 +24,9 @@ from verisim.cli.options import (
     check_training,
 )
 from verisim.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from verisim.dataset import Dataset
 
 
 def train(
@@ -112,6 +115,7 @@ def train(
     terminal = Terminal(as_json)
     with terminal.warnings_as_notes():
         opened = open_dataset(dataset, subject_pattern, subject_table)
+    _note_unreleased(terminal, opened, dataset)
     steps = iterations or ITERATIONS
     schedule = Schedule(
         iterations=steps,
@@ -137,3 +141,15 @@ def train(
         started,
     )
     order.improve(start_from) if start_from else order.train(wish)
+
+
+def _note_unreleased(terminal: Terminal, opened: Dataset, folder: Path) -> None:
+    """Synthetic cases may be learned from; that a model may give patients away is said."""
+    from verisim.audit.pool import certificates_in, unreleased
+
+    found = unreleased(opened.cases, certificates_in(folder / "certificates"))
+    if found:
+        terminal.note(
+            f"{len(found)} of {len(opened.cases)} cases are synthetic, and no audit has let them "
+            "out: they may copy patients, and so may what learns from them. See verisim audit."
+        )

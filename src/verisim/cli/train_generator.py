@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from verisim.dataset import Dataset
     from verisim.training.budget import Candidate
 
+FEWEST_RIVALS = 8
+"""Cases of a StyleGAN's step, unless asked otherwise: of fewer its variety cannot be judged."""
+
 
 def train_generator(
     dataset: Annotated[
@@ -43,6 +46,10 @@ def train_generator(
     description: Annotated[
         str, typer.Option(help="What it makes, in one sentence. [from the data set]")
     ] = "",
+    network: Annotated[
+        Literal["diffusion", "stylegan"],
+        typer.Option(help="What makes the cases: many steps from noise, or one from a style."),
+    ] = "diffusion",
     joint: Annotated[
         bool,
         typer.Option(
@@ -83,11 +90,12 @@ def train_generator(
     as_json: AsJson = False,
 ) -> None:
     """Train a model that makes labelled cases; a run that was stopped goes on where it was."""
+    from dataclasses import replace
+
     from verisim.cli.order import Wish
     from verisim.dataset import open_dataset
     from verisim.devices import choose
-    from verisim.training.generator_fit import GeneratorFit, check_enough
-    from verisim.training.kinds import generator_of
+    from verisim.training.generator_fit import GeneratorFit, check_enough, schedule_of
     from verisim.training.schedule import Schedule
 
     check_training(
@@ -102,17 +110,11 @@ def train_generator(
     if start_from:
         card, batch = _following(start_from, models, mirror, batch_size)
     else:
-        candidate = _planned(terminal, wish, opened, train_split, models)
-        card, batch = generator_of(candidate.card, description, joint), candidate.batch_size
+        planned = _planned(terminal, wish, opened, train_split, models)
+        card, batch = _generator(planned, wish, joint, network)
     steps = iterations or ITERATIONS
-    schedule = Schedule(
-        iterations=steps,
-        batch_size=batch,
-        learning_rate=learning_rate,
-        validate_every=min(validate_every, steps),
-        seed=seed,
-        decay="cosine",
-    )
+    wanted = Schedule(steps, batch, learning_rate, validate_every=min(validate_every, steps))
+    schedule = schedule_of(card, replace(wanted, seed=seed))
     folder = run or Path("runs") / f"{card.name}-v{card.version + bool(card.sha256)}"
     fit = GeneratorFit(card, opened, schedule, train_split, val_split, chosen, minutes)
     terminal.note(f"Checkpoint and curves are in {folder}; the same command continues the run.")
@@ -155,6 +157,17 @@ def _following(
     axes = mirrored_axes(mirror, card.patch_size)
     batch = card.training.batch_size if card.training else 2
     return replace(card, mirrored_axes=axes), batch_size or batch
+
+
+def _generator(
+    planned: Candidate, wish: Wish, joint: bool, network: Literal["diffusion", "stylegan"]
+) -> tuple[ModelCard, int]:
+    """What makes cases in place of a planned U-Net, and the cases of a step."""
+    from verisim.training.kinds import generator_of
+
+    card = generator_of(planned.card, wish.description, joint, network)
+    few = network == "stylegan" and not wish.batch_size
+    return card, max(planned.batch_size, FEWEST_RIVALS) if few else planned.batch_size
 
 
 def _planned(

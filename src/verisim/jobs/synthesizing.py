@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +14,11 @@ from pydantic import BaseModel, Field
 from verisim.card import ModelCard
 from verisim.diffusion.generation import STRONGEST
 from verisim.diffusion.sampling import MOST, Solver
-from verisim.files.atomic import replacing
 from verisim.installed import SHIPPED_MODELS, find_card
 from verisim.jobs.folders import PREVIEW
 from verisim.jobs.kind import Task
+from verisim.jobs.packing import pack
+from verisim.networks.stylegan import FARTHEST
 from verisim.progress import Progress
 from verisim.synthesis.case_set import CaseSet
 from verisim.synthesis.given import for_label_maps, read_given
@@ -41,6 +41,7 @@ class SynthesizeRequest(BaseModel, frozen=True, extra="forbid"):
         steps: From noise to image; None as its card says.
         solver: The sampler; None as its card says.
         guidance: How strongly images follow label maps; None as its card says.
+        truncation: How far a StyleGAN goes from the mean case; None as its card says.
         format: Of the images.
         precision: single: the same voxels on every machine.
         device: auto, cpu, cuda:0, …
@@ -53,13 +54,14 @@ class SynthesizeRequest(BaseModel, frozen=True, extra="forbid"):
     steps: int | None = Field(None, ge=1, le=MOST)
     solver: Solver | None = None
     guidance: float | None = Field(None, ge=0, le=STRONGEST, allow_inf_nan=False)
+    truncation: float | None = Field(None, gt=0, le=FARTHEST, allow_inf_nan=False)
     format: Literal["nifti", "nrrd", "dicom"] = "nifti"
     precision: Literal["auto", "single"] = "auto"
     device: str = Field("auto", max_length=40)
 
     def of(self, card: ModelCard) -> ModelCard:
         """The card with the wish; that of what makes no cases as it is."""
-        wish = self.model_dump(include={"seed", "steps", "solver", "guidance"})
+        wish = self.model_dump(include={"seed", "steps", "solver", "guidance", "truncation"})
         return wished(card, **wish)
 
 
@@ -104,7 +106,7 @@ class Synthesizing:
         numbers = range(asked.first, asked.first + asked.count)
         cases.fill(synthesizer, numbers, given, progress)
         cases.draw(task.results / PREVIEW)
-        _pack(cases.folder, task.results / "cases.zip")
+        pack(cases.folder, task.results / "cases.zip")
         answer = {
             "model": card.title,
             "cases": asked.count,
@@ -115,10 +117,3 @@ class Synthesizing:
         }
         (task.results / "report.json").write_text(json.dumps(answer, indent=2))
         return answer
-
-
-def _pack(folder: Path, path: Path) -> None:
-    """All files of a folder; they are compressed already."""
-    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as packed:
-        for file in sorted(one for one in folder.rglob("*") if one.is_file()):
-            packed.write(file, file.relative_to(folder))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -10,6 +9,7 @@ import torch
 from pydantic import ConfigDict
 from torch import Tensor, nn
 
+from verisim.networks.boxes import Boxes
 from verisim.networks.layers import Head
 from verisim.networks.timed import TIME_CHANNELS, Decoder, Encoder, Time
 from verisim.networks.unet import Triple, UNet, check_stages, divisor_of
@@ -108,8 +108,8 @@ class CaseDenoiser(nn.Module):
         return predicted
 
 
-class CaseGenerator(nn.Module):
-    """The networks of one model, and how large the volumes were that it learned from.
+class CaseGenerator(Boxes):
+    """The networks of one model.
 
     Args:
         plan: Their shape.
@@ -127,26 +127,6 @@ class CaseGenerator(nn.Module):
         else:
             self.labels = CaseDenoiser(plan.without_finest, classes, 1)
             self.image = CaseDenoiser(plan, channels, classes + 1)
-        self.register_buffer("box_mean", torch.zeros(3))
-        self.register_buffer("box_factor", torch.zeros(3, 3))
-
-    def remember(self, boxes: Sequence[Sequence[int]]) -> None:
-        """How large the volumes are that it learns from, (X, Y, Z) each, as a Gaussian."""
-        shapes = torch.tensor(boxes, dtype=torch.float64)
-        centred = shapes - shapes.mean(dim=0)
-        covariance = centred.T @ centred / max(1, len(shapes) - 1)
-        factor = torch.linalg.cholesky(covariance + 1e-6 * torch.eye(3))
-        self.get_buffer("box_mean").copy_(shapes.mean(dim=0))
-        self.get_buffer("box_factor").copy_(factor)
-
-    def box(self, patch: Sequence[int], generator: torch.Generator) -> Triple:
-        """The shape of a new volume, at most as large as a patch."""
-        drawn = torch.randn(3, generator=generator)
-        sides = self.get_buffer("box_mean").cpu() + self.get_buffer("box_factor").cpu() @ drawn
-        x, y, z = (
-            max(1, min(int(side.round()), most)) for side, most in zip(sides, patch, strict=True)
-        )
-        return x, y, z
 
 
 def _places(like: Tensor) -> Tensor:

@@ -10,11 +10,12 @@ from pydantic import Discriminator, Tag
 from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.networks.medsegdiff import MedSegDiff
 from verisim.networks.random_contrast import RandomContrast
+from verisim.networks.stylegan import StyleGan
 from verisim.networks.unet import UNet
 
-UNET, MEDSEGDIFF, CASE_DIFFUSION = "unet", "medsegdiff", "case-diffusion"
+UNET, MEDSEGDIFF, CASE_DIFFUSION, STYLEGAN = "unet", "medsegdiff", "case-diffusion", "stylegan"
 RANDOM_CONTRAST = "random-contrast"
-KINDS = (UNET, MEDSEGDIFF, CASE_DIFFUSION, RANDOM_CONTRAST)
+KINDS = (UNET, MEDSEGDIFF, CASE_DIFFUSION, STYLEGAN, RANDOM_CONTRAST)
 
 
 def kind_of(network: object) -> str:
@@ -22,6 +23,8 @@ def kind_of(network: object) -> str:
     fields = network if isinstance(network, Mapping) else {}
     if isinstance(network, CaseDiffusion) or "joint" in fields:
         return CASE_DIFFUSION
+    if isinstance(network, StyleGan) or "coarsest" in fields:
+        return STYLEGAN
     if isinstance(network, RandomContrast) or "tissues" in fields:
         return RANDOM_CONTRAST
     sampled = isinstance(network, MedSegDiff) or not {"dynamic", "ff_parser"}.isdisjoint(fields)
@@ -32,6 +35,7 @@ Network = Annotated[
     Annotated[UNet, Tag(UNET)]
     | Annotated[MedSegDiff, Tag(MEDSEGDIFF)]
     | Annotated[CaseDiffusion, Tag(CASE_DIFFUSION)]
+    | Annotated[StyleGan, Tag(STYLEGAN)]
     | Annotated[RandomContrast, Tag(RANDOM_CONTRAST)],
     Discriminator(kind_of),
 ]

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import tomli_w
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from verisim.card import NUMBERS, ModelCard
 from verisim.card import Configuration as Name
+from verisim.card import ModelCard
 from verisim.errors import BadInput, BadPlan, NotFound
 from verisim.files.atomic import make_folder, replacing
 from verisim.files.segments import color_of
+from verisim.files.toml import to_toml
 from verisim.fingerprint import Intensities
 from verisim.planning.configuration import Configuration
 from verisim.planning.memory import PresetName
@@ -139,8 +138,7 @@ class Plan:
         Raises:
             StorageFailed: The disk refused; nothing is left behind.
         """
-        fields = asdict(self, dict_factory=_said)
-        text = NUMBERS.sub(_on_one_line, tomli_w.dumps(fields, multiline_strings=False))
+        text = to_toml(self)
         make_folder(path.parent)
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -189,12 +187,3 @@ def _unknown(written: object, understood: object, where: str = "") -> list[str]:
     else:
         return []
     return lost + [name for inner, a, b in shared for name in _unknown(a, b, inner)]
-
-
-def _said(fields: list[tuple[str, object]]) -> dict[str, object]:
-    """The fields that TOML knows a word for: it has none for nothing."""
-    return {key: value for key, value in fields if value is not None}
-
-
-def _on_one_line(found: re.Match[str]) -> str:
-    return f"[{', '.join(found[1].replace(',', ' ').split())}]"

@@ -14,9 +14,10 @@ from verisim.card import ModelCard
 from verisim.errors import BadInput
 from verisim.files import dicom_synthetic, nifti, nrrd, read, read_label_map, write
 from verisim.files.atomic import clear_unfinished, make_folder, replacing
+from verisim.files.marks import MARK
 from verisim.montage import MOST_CASES, draw_cases
 from verisim.progress import SILENT, Progress
-from verisim.synthesis.provenance import MARK, Provenance
+from verisim.synthesis.provenance import Provenance
 from verisim.synthesis.synthesizer import Synthesizer, SyntheticCase
 from verisim.volume import LabelMap, Volume
 

@@ -54,7 +54,7 @@ Watcher = Callable[[Tensor], None]
 
 
 class Maker(Protocol):
-    """Whatever makes cases: diffusion, or nothing but chance."""
+    """Whatever makes cases: diffusion, a StyleGAN, or nothing but chance."""
 
     @property
     def takes_labels(self) -> bool:

@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass
 from verisim import __version__
 from verisim.card import ModelCard
 from verisim.diffusion import Generation
+from verisim.files.marks import MARK
 from verisim.networks.random_contrast import Chance
+from verisim.networks.stylegan import Latents
 from verisim.volume import LabelMap, Volume
-
-MARK = "SYNTHETIC"
-"""What every name, header and description of a synthetic case begins with."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,7 @@ class Provenance:
         steps: From noise to the image.
         guidance: How strongly the image follows the label map.
         precision: "auto" or "single"; the same voxels on every machine need single.
+        truncation: How far styles of a StyleGAN go from their mean; 0 of what has none.
         labels: "made" by the generator, or "given".
         labels_sha256: Of the voxels of a given label map.
         trained_on: Name of the data set that the generator learned from.
@@ -45,6 +45,7 @@ class Provenance:
     solver: str
     steps: int
     guidance: float
+    truncation: float
     precision: str
     labels: str
     labels_sha256: str
@@ -90,6 +91,7 @@ def provenance_of(
         solver=sampled.solver if sampled else "",
         steps=sampled.steps if sampled else 0,
         guidance=sampled.guidance if sampled else 0.0,
+        truncation=generation.truncation if isinstance(generation, Latents) else 0.0,
         precision=precision,
         labels="made" if given is None else "given",
         labels_sha256="" if given is None else sha256_of_voxels(given),

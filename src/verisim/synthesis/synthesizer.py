@@ -15,6 +15,7 @@ from verisim.diffusion import Generation
 from verisim.errors import BadCard, BadInput
 from verisim.networks.case_diffusion import CaseGenerator
 from verisim.networks.random_contrast import Chance, RandomContrast
+from verisim.networks.stylegan import Latents, StyleGenerator
 from verisim.planning.explain import sides
 from verisim.precision import laid_out
 from verisim.progress import SILENT, Part, Progress
@@ -23,6 +24,7 @@ from verisim.synthesis.given import check_given
 from verisim.synthesis.making import DiffusionMaker, Maker, Making, Request, Watcher
 from verisim.synthesis.preview import nobody
 from verisim.synthesis.provenance import Provenance, provenance_of
+from verisim.synthesis.styling import StyleMaker
 from verisim.volume import Array, LabelMap, Volume
 
 MEAN, DEVIATION = 500.0, 150.0
@@ -220,9 +222,13 @@ def maker_of(card: ModelCard, device: str, precision: str) -> Maker:
     if isinstance(card.network, RandomContrast) and isinstance(card.generation, Chance):
         return ContrastMaker(card.network.tissues, card.generation, len(card.channels))
     network = laid_out(card.load().to(device), device)
+    exact = precision == "single"
+    if isinstance(card.generation, Latents):
+        assert isinstance(network, StyleGenerator), "the card was checked"
+        return StyleMaker(network, card.generation, card.patch_size, exact)
     assert isinstance(card.generation, Generation), "the card was checked"
     assert isinstance(network, CaseGenerator), "the card was checked"
-    return DiffusionMaker(network, card.generation, card.patch_size, precision == "single")
+    return DiffusionMaker(network, card.generation, card.patch_size, exact)
 
 
 def _intensities(made: Making) -> Array:

@@ -14,10 +14,12 @@ from torch import nn
 
 from verisim.card import ModelCard, write_model
 from verisim.dataset import Case, Dataset
+from verisim.diffusion import Generation
 from verisim.errors import BadInput
 from verisim.files.atomic import clear_unfinished, make_folder
 from verisim.memory import keep_freed
-from verisim.networks.case_diffusion import CaseGenerator
+from verisim.networks.boxes import Boxes
+from verisim.networks.stylegan import Latents, StyleGenerator
 from verisim.networks.weights import fill, weights_of
 from verisim.planning.explain import sides
 from verisim.precision import laid_out
@@ -25,6 +27,8 @@ from verisim.progress import SILENT, Progress
 from verisim.training.augmentation import seeded
 from verisim.training.budget import Pace, Work, fitting
 from verisim.training.case_batches import CaseBatches
+from verisim.training.closeness import closeness
+from verisim.training.competing import Adversaries, of_generator
 from verisim.training.examples import Example, Reader, shelf
 from verisim.training.loop import Loop
 from verisim.training.objectives import objective_of
@@ -113,11 +117,12 @@ class GeneratorFit:
                 self.device,
             )
             about = replace(about, fingerprint=fingerprint_of(training))
-        figures = {f"loss.{self.validation_split}": round(-trained.score, 4)}
+        told = "loss" if isinstance(self.card.generation, Generation) else "distance"
+        figures = {f"{told}.{self.validation_split}": round(-trained.score, 4)}
         version = self.card.version + bool(self.card.sha256)
         described = replace(self.card, training=about, figures=figures, version=version)
         clear_unfinished(model_folder, described.weights_path.name)
-        return write_model(described, trained.weights, model_folder)
+        return write_model(described, of_generator(trained.weights), model_folder)
 
 
 @dataclass(frozen=True)
@@ -149,8 +154,11 @@ class Learning:
             network = self.card.build()
         if self.card.sha256:
             fill(network, weights_of(self.card.load()))
-        assert isinstance(network, CaseGenerator), "the card makes cases"
+        assert isinstance(network, Boxes), "the card makes cases"
         network.remember([example.label.shape for example in self.learned_from])
+        if isinstance(network, StyleGenerator):
+            with seeded(self.schedule.seed):
+                network = Adversaries.of(network)
         return laid_out(network.to(self.device), self.device)
 
     def batches(self) -> CaseBatches:
@@ -158,10 +166,12 @@ class Learning:
         return self._batches(self.learned_from, self.schedule.seed, changed=True)
 
     def score(self, network: nn.Module) -> float:
-        """Minus the loss on validation cases, always with the same noise."""
+        """Minus the loss on validation cases, or the distance to them; always the same noise."""
         objective = objective_of(self.card, SCORE_SEED)
         batches = self._batches(self.chosen_on, SCORE_SEED, changed=False)
         network.eval()
+        if isinstance(network, Adversaries):
+            return closeness(network, batches, LOOKS, SCORE_SEED)
         with torch.inference_mode():
             losses = [objective(network, batches(k), k).item() for k in range(LOOKS)]
         return -sum(losses) / len(losses)
@@ -190,6 +200,13 @@ class Learning:
         card = self.card
         size, axes = self.schedule.batch_size, card.mirrored_axes
         return CaseBatches(examples, size, card.patch_size, card.classes, axes, seed, changed)
+
+
+def schedule_of(card: ModelCard, schedule: Schedule) -> Schedule:
+    """The schedule as suits a generator: a StyleGAN's rivals must not look back at gradients."""
+    if isinstance(card.generation, Latents):
+        return replace(schedule, decay="none", weight_decay=0.0, memory=(0.0, 0.99))
+    return replace(schedule, decay="cosine")
 
 
 def fingerprint_of(examples: Sequence[Example]) -> str:

@@ -9,10 +9,14 @@ from verisim.card import ModelCard
 from verisim.diffusion import Generation, Sampling
 from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.networks.medsegdiff import MedSegDiff
+from verisim.networks.stylegan import Latents, StyleGan
 from verisim.networks.unet import UNet
 
 NetworkKind = Literal["unet", "medsegdiff"]
 """nnU-Net's, or the diffusion model of the same stages."""
+
+GeneratorKind = Literal["diffusion", "stylegan"]
+"""What makes cases out of noise in many steps, or out of latent vectors in one."""
 
 
 def of_kind(card: ModelCard, kind: NetworkKind) -> ModelCard:
@@ -31,14 +35,22 @@ def _joined(card: ModelCard) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def generator_of(card: ModelCard, description: str = "", joint: bool = False) -> ModelCard:
+def generator_of(
+    card: ModelCard,
+    description: str = "",
+    joint: bool = False,
+    kind: GeneratorKind = "diffusion",
+) -> ModelCard:
     """An untrained model that makes cases such as a planned U-Net would segment."""
     assert isinstance(card.network, UNet), "planned for segmentation"
+    by = "diffusion" if kind == "diffusion" else "a StyleGAN"
+    about = description or f"New cases of {_joined(card)}, with their labels, by {by}."
+    if kind == "stylegan":
+        network = StyleGan.like(card.network, card.patch_size)
+        return replace(
+            card, kind="synthesis", description=about, network=network, generation=Latents()
+        )
+    diffusion = CaseDiffusion.like(card.network, joint)
     return replace(
-        card,
-        kind="synthesis",
-        description=description
-        or f"New cases of {_joined(card)}, with their labels, by diffusion.",
-        network=CaseDiffusion.like(card.network, joint),
-        generation=Generation(),
+        card, kind="synthesis", description=about, network=diffusion, generation=Generation()
     )

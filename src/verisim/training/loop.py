@@ -81,7 +81,10 @@ class Loop:
             multi_avg_fn=get_ema_multi_avg_fn(schedule.moving_average),  # type: ignore[no-untyped-call]  # torch leaves it unannotated
         )
         self.optimizer = torch.optim.AdamW(
-            network.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay
+            network.parameters(),
+            schedule.learning_rate,
+            schedule.memory,
+            weight_decay=schedule.weight_decay,
         )
         self.pace = torch.optim.lr_scheduler.LambdaLR(self.optimizer, schedule.pace)
         self.iteration = 0

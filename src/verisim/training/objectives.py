@@ -13,8 +13,10 @@ from verisim.card import ModelCard
 from verisim.diffusion import Generation, Sampling, target_of
 from verisim.errors import BadCard
 from verisim.networks.mask_sampler import MaskSampler, clean_mask
+from verisim.networks.stylegan import Latents
 from verisim.precision import reduced_precision
 from verisim.training.batches import Batch
+from verisim.training.competing import Competing
 from verisim.training.generating import Generating, one_hot
 from verisim.training.losses import dice_cross_entropy
 
@@ -131,6 +133,8 @@ class Cleaning:
 
 def objective_of(card: ModelCard, seed: int) -> Objective:
     """What the network of a card is trained for."""
+    if isinstance(card.generation, Latents):
+        return Competing(seed)
     if isinstance(card.generation, Generation):
         return Generating(card.generation, seed)
     if card.sampling:

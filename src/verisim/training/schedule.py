@@ -26,7 +26,8 @@ class Schedule:
         moving_average: Decay of the averaged weights, which are the ones that are kept.
         validate_every: Steps between two looks at the validation cases.
         seed: Decides first weights, patches and augmentation.
-        decay: How the learning rate falls: nnU-Net's polynomial (1 - i/N)^0.9, or a cosine.
+        decay: How the learning rate falls: nnU-Net's polynomial (1 - i/N)^0.9, a cosine, or not.
+        memory: Decay of the optimizer's means of gradients and of their squares (Kingma 2015).
     """
 
     iterations: int = 8000
@@ -37,14 +38,19 @@ class Schedule:
     moving_average: float = LONGEST_MEMORY
     validate_every: int = 500
     seed: int = 0
-    decay: Literal["poly", "cosine"] = "poly"
+    decay: Literal["poly", "cosine", "none"] = "poly"
+    memory: tuple[float, float] = (0.9, 0.999)
 
     def pace(self, iteration: int) -> float:
         """Share of the learning rate that a step is given: a warm-up, then the way to zero."""
         rise = min(1.0, (iteration + 1) / max(1, self.warm_up))
         gone = min(1.0, iteration / self.iterations)
-        left = (1 - gone) ** POWER if self.decay == "poly" else 0.5 * (1 + cos(pi * gone))
-        return rise * left
+        left = {
+            "poly": float((1 - gone) ** POWER),
+            "cosine": 0.5 * (1 + cos(pi * gone)),
+            "none": 1.0,
+        }
+        return rise * left[self.decay]
 
     def lasting(self, iterations: int, looks: int) -> Schedule:
         """The schedule with another length; what depends on it is fitted to it.

@@ -63,6 +63,7 @@ TABLE = (
     (ADMIN, "POST", "/train/{model}"),
     (ADMIN, "POST", "/jobs/train"),
     (ADMIN, "POST", "/jobs/synthesize"),
+    (ADMIN, "POST", "/jobs/audit"),
     (ADMIN, "DELETE", "/batch/infer"),
     (ADMIN, "POST", "/batch/infer/{model}"),
     (ADMIN, "DELETE", "/datastore/"),

@@ -59,6 +59,22 @@ Options = Annotated[
     ),
 ]
 
+AuditParams = Annotated[
+    dict[str, Any],
+    Body(
+        description="training and held_out, each DATASET or DATASET:SPLIT of the server's data "
+        "sets; synthesis, the id of the job that made the cases, or synthetic, a folder of them; "
+        "if you like model, level, plants, seed, stand_in, images, subject_pattern and device.",
+        examples=[
+            {
+                "training": "hippocampus:train",
+                "held_out": "hippocampus:val",
+                "synthesis": "3f0c9a41d2b84f6d9a0e5b7c6f1d2e30",
+            }
+        ],
+    ),
+]
+
 BINARY: dict[str, Any] = {
     "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
 }

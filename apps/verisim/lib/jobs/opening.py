@@ -18,6 +18,7 @@ from lib.watch.context import carried, user_name
 from lib.watch.shutdown import on_shutdown
 from verisim.jobs.asked import Room
 from verisim.jobs.attempt import Attempt
+from verisim.jobs.auditing import Auditing
 from verisim.jobs.cluster import Cluster
 from verisim.jobs.desk import Desk
 from verisim.jobs.folders import JobFolders
@@ -81,7 +82,8 @@ def open_desk(
     room = Room(options.max_jobs, options.max_jobs_each, options.max_waiting)
     segmenting = Segmenting(models.folders, loaded, labels)
     training = Training(models.folders, options.models)
-    kinds = (segmenting, training, Synthesizing(models.folders))
+    made = (Synthesizing(models.folders), Auditing(models.folders))
+    kinds = (segmenting, training, *made)
     desk = Desk(kinds, attempt, turns, room, own)
     # both of its waits together last no longer than all hooks may
     on_shutdown(lambda: desk.close(options.drain_seconds / 2))

@@ -16,6 +16,7 @@ from monailabel.interfaces.utils.app import app_instance
 
 from lib.doors.who import Role, user_of
 from lib.jobs.asking import Source, segment_asked
+from lib.jobs.audit_asked import audit_asked
 from lib.jobs.described import (
     FILE,
     PICTURE,
@@ -23,6 +24,7 @@ from lib.jobs.described import (
     RESULT,
     STOPPING,
     STREAM,
+    AuditParams,
     Key,
     Options,
     Params,
@@ -51,6 +53,7 @@ def routes() -> APIRouter:
         ("/jobs/segment", segment, [], "Segment one volume as a job"),
         ("/jobs/train", train, [access.admin()], "Train a model as a job"),
         ("/jobs/synthesize", synthesize, [access.admin()], "Make synthetic cases as a job"),
+        ("/jobs/audit", audit, [access.admin()], "Audit synthetic cases as a job"),
     ):
         add(
             path,
@@ -117,6 +120,16 @@ async def synthesize(
 
     def asked() -> Asked:
         return synthesis_asked(app_instance(), json_object(params), uploads, user, key or "")
+
+    return await do(lambda: handed_in(asked()))
+
+
+async def audit(request: Request, params: AuditParams, key: Key = None) -> Response:
+    """Say whether synthetic cases copy training patients, and let out those that do not."""
+    user = user_of(request)
+
+    def asked() -> Asked:
+        return audit_asked(app_instance(), params, user, key or "")
 
     return await do(lambda: handed_in(asked()))
 

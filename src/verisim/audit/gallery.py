@@ -1,0 +1,90 @@
+"""The closest pairs of an audit as pictures: a synthetic case and the training case beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from verisim.audit.collection import Collection
+from verisim.audit.heat_map import agreement_of
+from verisim.audit.measure import Alignment
+from verisim.audit.report import AuditReport
+
+Picture = npt.NDArray[np.float64]
+"""(X, Y)."""
+
+MOST_PAIRS = 8
+"""More than a person looks at."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """One slice of a synthetic case and of the training case that is most alike.
+
+    Args:
+        case: Name of the synthetic case.
+        slice: Its number along the third axis.
+        synthetic: (X, Y).
+        training: The same slice of the training case, laid onto the synthetic one.
+        difference: Synthetic minus training.
+        agreement: From 0, where they do not agree, to 1.
+    """
+
+    case: str
+    slice: int
+    synthetic: Picture
+    training: Picture
+    difference: Picture
+    agreement: Picture
+
+
+def closest_pairs(
+    report: AuditReport, training: Collection, synthetic: Collection, count: int = MOST_PAIRS
+) -> tuple[Pair, ...]:
+    """The cases of the highest scores, each with its training case.
+
+    Args:
+        report: Of the audit of these collections.
+        training: Cases by the names that the report has.
+        synthetic: Likewise.
+        count: How many pairs.
+    """
+    rows = {name: k for k, name in enumerate(synthetic.names)}
+    own = {name: k for k, name in enumerate(training.names)}
+    return tuple(
+        _pair(
+            case.name,
+            synthetic.images[rows[case.name]],
+            training.images[own[case.sight.nearest]],
+            case.sight.alignment,
+        )
+        for case in report.cases[:count]
+    )
+
+
+def _pair(
+    name: str, made: npt.NDArray[np.float32], real: npt.NDArray[np.float32], how: Alignment
+) -> Pair:
+    """Two images (C, X, Y, Z) at the slice where most agrees; of several channels the first."""
+    found = agreement_of(np.asarray(made), np.asarray(real), how)
+    best = int(np.argmax(found.heat.mean(axis=(0, 1))))
+    synthetic = np.asarray(made[0, ..., best], np.float64)
+    training = _scaled(np.asarray(found.laid[0, ..., best], np.float64), synthetic)
+    return Pair(
+        case=name,
+        slice=best,
+        synthetic=synthetic,
+        training=training,
+        difference=synthetic - training,
+        agreement=np.asarray(found.heat[..., best], np.float64).clip(0, 1),
+    )
+
+
+def _scaled(picture: Picture, like: Picture) -> Picture:
+    """The picture in the brightness and contrast of another, so that a difference is of shape."""
+    spread = float(picture.std())
+    ratio = float(like.std()) / spread if spread > 0 else 1.0
+    scaled: Picture = (picture - picture.mean()) * ratio + like.mean()
+    return scaled

@@ -1,0 +1,194 @@
+"""Queries with the training cases that are laid onto them: what several measures look at."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from verisim.audit.candidates import SEARCH_STEP, Candidates, CandidateSearch
+from verisim.audit.collection import Collection
+from verisim.audit.measure import Alignment
+from verisim.audit.poses import alignment_of
+from verisim.audit.registration import Fit, fitted, warped
+from verisim.audit.texture import Band, as_tensor, pooled, step_for
+
+WORKING_VOXELS = 1 << 16
+"""Larger images are compared at half the voxels a side, or a quarter, …"""
+
+TEXTURES_AT_ONCE = 16
+
+FINE_STEPS = 10
+
+
+@dataclass(frozen=True)
+class Laid:
+    """One training case, laid onto a query.
+
+    Args:
+        row: Of the training case.
+        score: How well the textures agree.
+        alignment: How it is laid.
+    """
+
+    row: int
+    score: float
+    alignment: Alignment
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the search found for a query.
+
+    Args:
+        whole: The training case that agrees best as a whole.
+        bent: The same after a smooth warp.
+        part: The one that agrees best in some part.
+    """
+
+    whole: Laid
+    bent: Laid
+    part: Laid
+
+
+@dataclass(frozen=True)
+class Laying:
+    """How training cases are searched for and laid onto queries.
+
+    Args:
+        band: The texture that is compared.
+        candidates: Training cases that are laid onto a query.
+        bent: How many of these are warped.
+        device: Where to compute.
+    """
+
+    band: Band = field(default_factory=Band)
+    candidates: int = 3
+    bent: int = 1
+    device: str = "cpu"
+
+    def prepared(self, training: Collection) -> LayingIndex:
+        """Training cases, ready to be searched; the same object for the same cases."""
+        key = _key_of(training)
+        if key not in _INDICES:
+            _INDICES.clear()  # one training set at a time
+            _INDICES[key] = {}
+        if self not in _INDICES[key]:
+            _INDICES[key][self] = LayingIndex.of(training, self)
+        return _INDICES[key][self]
+
+
+@dataclass(frozen=True, eq=False)
+class LayingIndex:
+    """Textures of training cases, and what was found for queries so far.
+
+    Args:
+        how: The settings.
+        textures: On the working grid, (N, C, X, Y, Z).
+        search: Of candidates.
+        patients: Of the training cases.
+        shape: Of the original grid, (X, Y, Z).
+        step: Its voxels in one of the working grid.
+        known: What was found, by query: measures that look at the same search pay once.
+    """
+
+    how: Laying
+    textures: Tensor
+    search: CandidateSearch
+    patients: tuple[str, ...]
+    shape: tuple[int, int, int]
+    step: int
+    known: dict[bytes, Finding] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, training: Collection, how: Laying) -> LayingIndex:
+        """Of training cases."""
+        x, y, z = training.images.shape[2:]
+        step = step_for((x, y, z), WORKING_VOXELS)
+        parts = []
+        for start in range(0, len(training), TEXTURES_AT_ONCE):
+            images = as_tensor(training.images[start : start + TEXTURES_AT_ONCE], how.device)
+            parts.append(how.band(pooled(images, step)))
+        textures = torch.cat(parts)
+        search = CandidateSearch.of(textures, how.band)
+        return cls(how, textures, search, training.patients, (x, y, z), step)
+
+    def __call__(
+        self, image: np.ndarray[tuple[int, ...], np.dtype[np.float32]], patient: str | None
+    ) -> Finding:
+        """What is found for a query (C, X, Y, Z).
+
+        Args:
+            image: On the original grid.
+            patient: Whose training cases do not count.
+        """
+        key = hashlib.sha256(np.ascontiguousarray(image).tobytes() + repr(patient).encode())
+        found = self.known.get(key.digest())
+        if found is None:
+            allowed = torch.tensor([own != patient for own in self.patients])
+            found = self._found(as_tensor(image[np.newaxis], self.how.device), allowed)
+            self.known[key.digest()] = found
+        return found
+
+    def _found(self, image: Tensor, allowed: Tensor) -> Finding:
+        image = pooled(image, self.step)
+        allowed = allowed.to(image.device)
+        texture = self.how.band(image)
+        whole = self.search.whole(image, allowed, self.how.candidates)
+        fit = self._fitted(texture, whole)
+        best = fit.scores.topk(min(self.how.bent, len(fit.scores))).indices
+        own = texture.expand(len(best), -1, -1, -1, -1)
+        few = Fit(fit.matrices[best], fit.scores[best], fit.laid[best])
+        bent = warped(own, self.textures[whole.rows[best]], few, whole.signs[best])
+        parts = self.search.parts(image, allowed, self.how.candidates)
+        part = self._fitted(texture, parts)
+        return Finding(
+            self._laid(whole, fit),
+            self._laid(whole.subset(best), bent),
+            self._laid(parts, part),
+        )
+
+    def _fitted(self, texture: Tensor, found: Candidates) -> Fit:
+        """Affine maps on the grid of the search, then on the working grid."""
+        own = texture.expand(len(found.rows), -1, -1, -1, -1)
+        cases = self.textures[found.rows]
+        start = found.starts.clone()
+        start[:, :, 3] /= SEARCH_STEP
+        coarse = fitted(
+            pooled(own, SEARCH_STEP),
+            pooled(cases, SEARCH_STEP),
+            start,
+            found.signs,
+            weights=pooled(found.weights, SEARCH_STEP),
+        )
+        maps = coarse.matrices.clone()
+        maps[:, :, 3] *= SEARCH_STEP
+        return fitted(own, cases, maps, found.signs, FINE_STEPS, found.weights)
+
+    def _laid(self, found: Candidates, fit: Fit) -> Laid:
+        best = int(fit.scores.argmax())
+        matrix = fit.matrices[best].double().cpu().numpy()
+        matrix[:, 3] *= self.step
+        if self.shape[2] == 1:
+            matrix[2, 3] = 0
+        sign = int(found.signs[best])
+        return Laid(
+            int(found.rows[best]),
+            float(fit.scores[best]),
+            alignment_of(matrix, self.shape, sign),
+        )
+
+
+_INDICES: dict[bytes, dict[Laying, LayingIndex]] = {}
+"""Of the last training set, so that several measures share what is expensive."""
+
+
+def _key_of(training: Collection) -> bytes:
+    """Training cases as they were read: their digests and values."""
+    digest = hashlib.sha256("\n".join((*training.names, *training.patients)).encode())
+    for image in training.images:
+        digest.update(np.ascontiguousarray(image).tobytes())
+    return digest.digest()
