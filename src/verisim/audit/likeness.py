@@ -15,12 +15,15 @@ from verisim.audit.collection import Collection
 from verisim.audit.correlation import numbered_apart
 from verisim.audit.measure import Alignment, Matches
 from verisim.audit.planting import KINDS, Kind
-from verisim.audit.texture import as_tensor
+from verisim.audit.texture import as_tensor, pooled, step_for
 from verisim.progress import SILENT, Progress
 from verisim.training.augmentation import seeded
 
 WIDTHS = (16, 32, 64, 128)
 """Channels of the stages: about 0.3 million weights for volumes."""
+
+VOXELS = 1 << 13
+"""Larger images are embedded at half the voxels a side, or a quarter, …"""
 
 TEMPERATURE = 0.1
 SPREAD = 0.1
@@ -115,7 +118,7 @@ class Embedder(nn.Module):
         self.last = nn.Linear(2 * before, numbers)
 
     def forward(self, images: Tensor) -> Tensor:
-        found = _standard(images)
+        found = _standard(pooled(images, step_for(tuple(images.shape[2:]), VOXELS)))
         for stage in self.stages:
             found = stage(found)
             if isinstance(stage, nn.ReLU):
