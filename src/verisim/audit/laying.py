@@ -103,6 +103,10 @@ class LayingIndex:
     step: int
     known: dict[bytes, Finding] = field(default_factory=dict, repr=False)
 
+    def __getstate__(self) -> dict[str, object]:
+        """For another process: without what was found so far."""
+        return {**vars(self), "known": {}}
+
     @classmethod
     def of(cls, training: Collection, how: Laying) -> LayingIndex:
         """Of training cases."""
