@@ -31,6 +31,9 @@ from verisim.audit.measures import default_measures
 from verisim.audit.planting import FURTHER_KINDS, KINDS, Kind, kinds_for, planted
 
 LEVEL = 0.02
+BACKGROUND = 60
+"""Training cases, drawn by lot, that say what is usual among training cases."""
+
 OURS = "ours"
 WIDTH = 150
 DATA = Path(os.environ.get("VERISIM_DATA", "../shared/data"))
@@ -78,10 +81,11 @@ class Recalls:
         training, real = self.split.training, self.split.held_out
         ours = [Keeper(m, training, self.folder) for m in default_measures(masked=True)]
         rivals = [Keeper(m, training, self.folder) for m in _rivals()]
-        own_patient = training.patients
-        usual = np.stack([k("training", training, own_patient)[0] for k in ours], axis=1)
+        drawn = np.random.default_rng(0).permutation(len(training))[:BACKGROUND]
+        known = training.subset(np.sort(drawn))
+        usual = np.stack([k("training", known, known.patients)[0] for k in ours], axis=1)
         held = np.stack([k("held out", real)[0] for k in ours], axis=1)
-        base = standardized(held, real.strata, usual, training.strata)
+        base = standardized(held, real.strata, usual, known.strata)
         rows: dict[str, dict[str, Share]] = {}
         named: dict[str, float] = {}
         for kind in self.kinds:
@@ -89,7 +93,7 @@ class Recalls:
             what = f"{kind.name} {self.count}"
             tables = [k(what, copies.cases) for k in ours]
             z = standardized(
-                np.stack([t[0] for t in tables], 1), copies.cases.strata, usual, training.strata
+                np.stack([t[0] for t in tables], 1), copies.cases.strata, usual, known.strata
             )
             row = {OURS: self._share(z.max(1), copies.cases, base.max(1))}
             for k, keeper in enumerate(ours):
@@ -106,23 +110,24 @@ class Recalls:
             rows[kind.name] = row
         self._print(rows, named)
         if self.split.name == "hippocampus":
-            self._same_scan(usual, base.max(1))
+            self._same_scan(usual, known.strata, base.max(1))
 
     def _share(self, scores: np.ndarray, copies: Collection, held: np.ndarray) -> Share:
         return found(p_values(scores, copies.strata, held, self.split.held_out), LEVEL)
 
-    def _same_scan(self, usual: np.ndarray, base: np.ndarray) -> None:
-        """Each training case beside all but itself, the other side of its scan included."""
+    def _same_scan(self, usual: np.ndarray, strata: Sequence[str], base: np.ndarray) -> None:
+        """One side of each scan beside all training cases but itself, the other side included."""
         training = self.split.training
         alone = replace(training, patients=training.names)
-        sides = [k for k, p in enumerate(training.patients) if training.patients.count(p) > 1]
+        whose = training.patients
+        sides = [k for k, p in enumerate(whose) if whose.count(p) > 1 and whose.index(p) == k]
         cases = alone.subset(sides)
         folder = self.folder / "same scan"
         tables = [
             Keeper(m, alone, folder)("sides", cases, cases.names)[0]
             for m in default_measures(masked=True)
         ]
-        z = standardized(np.stack(tables, 1), cases.strata, usual, training.strata)
+        z = standardized(np.stack(tables, 1), cases.strata, usual, strata)
         share = self._share(z.max(1), cases, base)
         print(f"The other hippocampus of the same scan is called a copy: {share} %")
 
@@ -148,7 +153,7 @@ class Recalls:
 
 
 def _rivals() -> tuple[Measure, ...]:
-    return (Pairwise("ssim"), Pairwise("relative distance"), contrastive(200))
+    return (Pairwise("ssim"), Pairwise("relative distance"), contrastive(150))
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.audit.people import FLAT, people
 from verisim.audit.duplicates import duplicates_of
-from verisim.audit.registered import Registered, whole
+from verisim.audit.registered import Registered
 
 
 def test_exact_and_near_duplicates_and_leaks_are_counted() -> None:
@@ -19,7 +19,7 @@ def test_exact_and_near_duplicates_and_leaks_are_counted() -> None:
     seen = new.images.copy()
     seen[3] = 2 * own.images[7] + 1
     held_out = replace(new, images=seen)
-    found = duplicates_of(training, held_out, Registered("texture", whole))
+    found = duplicates_of(training, held_out, Registered("texture", "whole"))
     assert found.clusters == (3,)
     assert found.inside[0].exact
     assert {pair.case for pair in found.leaked} == {"case 53"}
@@ -28,7 +28,9 @@ def test_exact_and_near_duplicates_and_leaks_are_counted() -> None:
 
 
 def test_strangers_are_no_duplicates() -> None:
-    found = duplicates_of(people(6, FLAT), people(3, FLAT, first=50), Registered("texture", whole))
+    found = duplicates_of(
+        people(6, FLAT), people(3, FLAT, first=50), Registered("texture", "whole")
+    )
     assert found.inside == ()
     assert found.clusters == ()
     assert found.leaked == ()

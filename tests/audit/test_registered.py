@@ -1,5 +1,6 @@
 """Copies are found where they were moved to; strangers are not."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -22,10 +23,12 @@ from verisim.audit.changes import (
 from verisim.audit.collection import Collection
 from verisim.audit.heat_map import agreement_of, laid_onto
 from verisim.audit.laying import Laying
+from verisim.audit.likeness import Likeness
 from verisim.audit.masks import MaskOverlap
-from verisim.audit.registered import Registered, part, whole
+from verisim.audit.measures import default_measures
+from verisim.audit.registered import Registered
 
-TEXTURE = Registered("texture", whole)
+TEXTURE = Registered("texture", "whole")
 ROW = 5
 
 
@@ -122,7 +125,7 @@ def test_a_part_is_found_where_the_whole_is_not(training: Collection) -> None:
     pasted[:, :x, :y] = training.images[ROW][:, :x, :y]
     query = replace(people(1, first=300), images=pasted[None])
     stranger = people(1, first=300)
-    index = Registered("part", part).prepared(training)
+    index = Registered("part", "part").prepared(training)
     found = index(query)
     assert found.nearest[0] == ROW
     assert found.scores[0] > index(stranger).scores[0] + 0.2
@@ -155,6 +158,19 @@ def test_the_heat_is_where_the_pair_agrees(training: Collection) -> None:
 
 def test_measures_share_one_search(training: Collection) -> None:
     laying = Laying()
-    first = Registered("texture", whole, laying).prepared(training)
-    second = Registered("part", part, laying).prepared(training)
+    first = Registered("texture", "whole", laying).prepared(training)
+    second = Registered("part", "part", laying).prepared(training)
     assert first.laying is second.laying
+
+
+def test_an_index_answers_alike_in_another_process(training: Collection) -> None:
+    index = TEXTURE.prepared(training)
+    new = people(1, first=600)
+    again = pickle.loads(pickle.dumps(index))
+    assert again(new).scores[0] == index(new).scores[0]
+
+
+def test_the_words_of_a_measure_last() -> None:
+    # finished scores are kept by them: an address of a function would not be found again
+    assert " at 0x" not in repr(default_measures(masked=True))
+    assert " at 0x" not in repr(Likeness())

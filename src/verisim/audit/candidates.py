@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
@@ -63,9 +64,10 @@ class CandidateSearch:
     flat: bool
 
     @classmethod
-    def of(cls, textures: Tensor, band: Band) -> CandidateSearch:
-        """Of textures (N, C, X, Y, Z) on the working grid."""
-        return cls(ShiftSearch.of(_searched(textures)), band, textures.shape[4] == 1)
+    def of(cls, textures: Iterable[Tensor], band: Band) -> CandidateSearch:
+        """Of textures (N, C, X, Y, Z) on the working grid, some at a time."""
+        small = torch.cat([_searched(some) for some in textures])
+        return cls(ShiftSearch.of(small), band, small.shape[4] == 1)
 
     def whole(self, image: Tensor, allowed: Tensor, count: int) -> Candidates:
         """The best training cases for a whole query.

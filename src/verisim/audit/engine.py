@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from verisim.audit.half_rows import HalfRows
 from verisim.audit.one_pass import Apart, Best, OnePass
 from verisim.audit.pruning import Coarse
 from verisim.audit.rows import Precision, Rows, block_size
@@ -47,14 +48,15 @@ class Engine:
         origin: That mean, (D,).
         terms: Product of each row with it, (N,).
         coarse: Block averages of them, or None to compute every product.
-        precision: Of the products; fp32 sums are taken again wherever it matters.
+        half: The rows in bf16; None to take products in fp32. Sums are taken again in fp32
+            wherever it matters.
     """
 
     training: Rows
     origin: Tensor
     terms: Tensor
     coarse: Coarse | None
-    precision: Precision = "bf16"
+    half: HalfRows | None
 
     @classmethod
     def of(
@@ -71,13 +73,16 @@ class Engine:
         size = block_size(plain.numbers)
         origin = plain.block(0, min(size, len(plain))).mean(0)
         training = Rows(images, device, origin)
+        half = HalfRows.room(len(plain), plain.numbers, device) if precision == "bf16" else None
         terms, coarse = [], []
         for start, rows in training.blocks(size):
             progress.advance(start, len(training), "block averages")
             terms.append(rows @ origin)
             coarse += [Coarse.of(rows, training.shape)] if pruned else []
+            if half is not None:
+                half.fill(start, rows)
         joined = Coarse.joined(coarse) if pruned else None
-        return cls(training, origin, torch.cat(terms), joined, precision)
+        return cls(training, origin, torch.cat(terms), joined, half)
 
     def __call__(
         self,
@@ -124,7 +129,7 @@ class Engine:
             queries,
             own_terms,
             count,
-            half=self.precision == "bf16",
+            half=self.half,
             apart=apart,
         )
 

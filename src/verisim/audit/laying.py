@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -83,11 +84,11 @@ class Laying:
 
 @dataclass(frozen=True, eq=False)
 class LayingIndex:
-    """Textures of training cases, and what was found for queries so far.
+    """Training cases, and what was found for queries so far.
 
     Args:
         how: The settings.
-        textures: On the working grid, (N, C, X, Y, Z).
+        images: Of the training cases, (N, C, X, Y, Z); may be mapped from disk.
         search: Of candidates.
         patients: Of the training cases.
         shape: Of the original grid, (X, Y, Z).
@@ -96,29 +97,31 @@ class LayingIndex:
     """
 
     how: Laying
-    textures: Tensor
+    images: npt.NDArray[np.float32]
     search: CandidateSearch
     patients: tuple[str, ...]
     shape: tuple[int, int, int]
     step: int
     known: dict[bytes, Finding] = field(default_factory=dict, repr=False)
 
+    def __getstate__(self) -> dict[str, object]:
+        """For another process: without what was found so far."""
+        return {**vars(self), "known": {}}
+
     @classmethod
     def of(cls, training: Collection, how: Laying) -> LayingIndex:
         """Of training cases."""
         x, y, z = training.images.shape[2:]
         step = step_for((x, y, z), WORKING_VOXELS)
-        parts = []
-        for start in range(0, len(training), TEXTURES_AT_ONCE):
-            images = as_tensor(training.images[start : start + TEXTURES_AT_ONCE], how.device)
-            parts.append(how.band(pooled(images, step)))
-        textures = torch.cat(parts)
+        starts = range(0, len(training), TEXTURES_AT_ONCE)
+        textures = (
+            _textures(training.images[start : start + TEXTURES_AT_ONCE], step, how)
+            for start in starts
+        )
         search = CandidateSearch.of(textures, how.band)
-        return cls(how, textures, search, training.patients, (x, y, z), step)
+        return cls(how, training.images, search, training.patients, (x, y, z), step)
 
-    def __call__(
-        self, image: np.ndarray[tuple[int, ...], np.dtype[np.float32]], patient: str | None
-    ) -> Finding:
+    def __call__(self, image: npt.NDArray[np.float32], patient: str | None) -> Finding:
         """What is found for a query (C, X, Y, Z).
 
         Args:
@@ -142,7 +145,7 @@ class LayingIndex:
         best = fit.scores.topk(min(self.how.bent, len(fit.scores))).indices
         own = texture.expand(len(best), -1, -1, -1, -1)
         few = Fit(fit.matrices[best], fit.scores[best], fit.laid[best])
-        bent = warped(own, self.textures[whole.rows[best]], few, whole.signs[best])
+        bent = warped(own, self._textures_of(whole.rows[best]), few, whole.signs[best])
         parts = self.search.parts(image, allowed, self.how.candidates)
         part = self._fitted(texture, parts)
         return Finding(
@@ -154,7 +157,7 @@ class LayingIndex:
     def _fitted(self, texture: Tensor, found: Candidates) -> Fit:
         """Affine maps on the grid of the search, then on the working grid."""
         own = texture.expand(len(found.rows), -1, -1, -1, -1)
-        cases = self.textures[found.rows]
+        cases = self._textures_of(found.rows)
         start = found.starts.clone()
         start[:, :, 3] /= SEARCH_STEP
         coarse = fitted(
@@ -168,6 +171,9 @@ class LayingIndex:
         maps[:, :, 3] *= SEARCH_STEP
         return fitted(own, cases, maps, found.signs, FINE_STEPS, found.weights)
 
+    def _textures_of(self, rows: Tensor) -> Tensor:
+        return _textures(self.images[rows.cpu().numpy()], self.step, self.how)
+
     def _laid(self, found: Candidates, fit: Fit) -> Laid:
         best = int(fit.scores.argmax())
         matrix = fit.matrices[best].double().cpu().numpy()
@@ -180,6 +186,10 @@ class LayingIndex:
             float(fit.scores[best]),
             alignment_of(matrix, self.shape, sign),
         )
+
+
+def _textures(images: npt.NDArray[np.float32], step: int, how: Laying) -> Tensor:
+    return how.band(pooled(as_tensor(images, how.device), step))
 
 
 _INDICES: dict[bytes, dict[Laying, LayingIndex]] = {}

@@ -15,17 +15,21 @@ from verisim.audit.collection import Collection
 from verisim.audit.correlation import numbered_apart
 from verisim.audit.measure import Alignment, Matches
 from verisim.audit.planting import KINDS, Kind
-from verisim.audit.texture import as_tensor
+from verisim.audit.texture import as_tensor, pooled, step_for
 from verisim.progress import SILENT, Progress
 from verisim.training.augmentation import seeded
 
 WIDTHS = (16, 32, 64, 128)
 """Channels of the stages: about 0.3 million weights for volumes."""
 
+VOXELS = 1 << 13
+"""Larger images are embedded at half the voxels a side, or a quarter, …"""
+
 TEMPERATURE = 0.1
 SPREAD = 0.1
 """Weight of the term that keeps images apart (KoLeo, Sablayrolles 2019)."""
 
+MARGIN = 0.05
 RATE = 2e-3
 LEFT_OUT = ("mask only", "quarter patch", "blend 70/30")
 """Kinds that show more than one patient, or no image."""
@@ -36,7 +40,8 @@ class Likeness:
     """Cosine of embeddings, trained so that a case and its changed copy lie together.
 
     NT-Xent (Chen 2020) over pairs of a training case and a changed copy of it, with KoLeo to
-    spread the rest, as in SSCD (Pizzi 2022).
+    spread the rest, as in SSCD (Pizzi 2022); in the second half also DreamSim's hinge on
+    triplets of a case, its changed copy, and another patient (Fu 2023).
 
     Args:
         kinds: Changes that leave a patient the same.
@@ -76,7 +81,10 @@ class Likeness:
             progress.advance(step, self.steps, "embedding")
             rows = draw.permutation(len(training))[: self.batch]
             points = network(torch.cat([self._changed(training, rows, draw) for _ in range(2)]))
-            loss = contrast(points) + SPREAD * crowding(points[: len(rows)])
+            own, changed = points[: len(rows)], points[len(rows) :]
+            loss = contrast(points) + SPREAD * crowding(own)
+            if 2 * step >= self.steps:  # first far apart, then in the right order
+                loss = loss + hinge(own, changed, own.roll(1, 0))
             adam.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             adam.step()
@@ -115,7 +123,7 @@ class Embedder(nn.Module):
         self.last = nn.Linear(2 * before, numbers)
 
     def forward(self, images: Tensor) -> Tensor:
-        found = _standard(images)
+        found = _standard(pooled(images, step_for(tuple(images.shape[2:]), VOXELS)))
         for stage in self.stages:
             found = stage(found)
             if isinstance(stage, nn.ReLU):
@@ -180,6 +188,15 @@ def contrast(points: Tensor) -> Tensor:
     half = len(points) // 2
     partner = torch.arange(len(points), device=points.device).roll(half)
     return functional.cross_entropy(logits, partner)
+
+
+def hinge(own: Tensor, near: Tensor, far: Tensor) -> Tensor:
+    """DreamSim's loss of triplets (Fu 2023): `near` must be nearer than `far` by a margin.
+
+    max(0, 0.05 - (D(own, far) - D(own, near))) with D = 1 - cosine, of unit points (B, D).
+    """
+    gained = (own * near).sum(1) - (own * far).sum(1)
+    return (MARGIN - gained).clamp_min(0).mean()
 
 
 def crowding(points: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from verisim.audit.correlation import Correlation
 from verisim.audit.laying import Laying
 from verisim.audit.masks import MaskOverlap
 from verisim.audit.measure import Measure
-from verisim.audit.registered import Registered, bent, part, whole
+from verisim.audit.registered import Registered
 
 
 def default_measures(*, masked: bool = False, device: str = "cpu") -> tuple[Measure, ...]:
@@ -19,8 +19,8 @@ def default_measures(*, masked: bool = False, device: str = "cpu") -> tuple[Meas
     laying = Laying(device=device)
     images: tuple[Measure, ...] = (
         Correlation(device),
-        Registered("texture", whole, laying),
-        Registered("warped texture", bent, laying),
-        Registered("part", part, laying),
+        Registered("texture", "whole", laying),
+        Registered("warped texture", "bent", laying),
+        Registered("part", "part", laying),
     )
     return (*images, MaskOverlap(device)) if masked else images

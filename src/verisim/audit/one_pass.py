@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from verisim.audit.half_rows import ACCUMULATED, HalfRows
 from verisim.audit.pruning import Coarse
 from verisim.audit.rows import Rows, block_size
 from verisim.progress import Progress
@@ -19,14 +20,8 @@ NOTHING = -2.0
 FEW = 0.004
 """Below this share of pairs in a block they are computed one by one."""
 
-PAIR_BYTES = 1 << 25
+PAIR_BYTES = 1 << 22
 """Of pairs that are computed one by one."""
-
-ACCUMULATED = 5e-5
-"""What a sum of products in fp32 may be off by."""
-
-OUTPUT = 2.0**-8
-"""Largest relative rounding of a number in bf16."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +81,7 @@ class OnePass:
         queries: Rows around the origin, (Q, D).
         own_terms: What must be added to a product for the origin, beside `terms`, (Q,).
         count: How many are wanted of each query.
-        half: Whether products are taken in bf16.
+        half: The training rows in bf16, or None to take products in fp32.
         apart: Pairs that do not count.
     """
 
@@ -96,14 +91,15 @@ class OnePass:
     queries: Tensor
     own_terms: Tensor
     count: int
-    half: bool
+    half: HalfRows | None
     apart: Apart | None
     computed: int = 0
 
     def __post_init__(self) -> None:
         self.device = self.queries.device
         self.own_coarse = self.coarse and Coarse.of(self.queries, self.training.shape)
-        self.rounded = _Rounded.of(self.queries) if self.half else None
+        self.own_half = None if self.half is None else HalfRows.of(self.queries)
+        self.own_bits = None if self.own_half is None else self.own_half.taken(slice(None))
 
     def run(self, least: float, progress: Progress) -> Best:
         """Look at all training rows; see `Engine`."""
@@ -137,48 +133,49 @@ class OnePass:
         """Exact scores of a block, (Q, n); NOTHING where they cannot matter."""
         block = torch.full((len(self.queries), stop - start), NOTHING, device=self.device)
         if self.coarse is None:
-            rows = self.training.block(start, stop)
-            self._dense(block, torch.arange(stop - start), rows, start, known)
+            self._dense(block, np.arange(stop - start), start, known)
             return block
         alive = self._bounds(start, stop) >= known[:, None]
         pairs = int(alive.sum())
-        if pairs == 0:
-            return block
-        columns = torch.nonzero(alive.any(0))[:, 0]
-        rows = self._chosen(columns + start)
         if pairs <= FEW * alive.numel():
-            self._sparse(block, alive[:, columns], columns, rows, start)
+            self._sparse(block, alive, start)
         else:
-            self._dense(block, columns, rows, start, known)
+            columns = torch.nonzero(alive.any(0))[:, 0].cpu().numpy()
+            self._dense(block, columns, start, known)
         return block
 
     def _dense(
-        self, block: Tensor, columns: Tensor, rows: Tensor, start: int, known: Tensor
+        self, block: Tensor, columns: npt.NDArray[np.intp], start: int, known: Tensor
     ) -> None:
-        """Fill in what matters of all pairs of queries and some rows."""
-        columns = columns.to(self.device)
-        terms = self.own_terms[:, None] + self.terms[columns + start][None]
-        self.computed += len(self.queries) * len(rows)
-        if self.rounded is None:
-            scores = torch.addmm(terms, self.queries, rows.T)
-            block[:, columns] = self._counting(scores, start, columns)
+        """Fill in what matters of all pairs of queries and some rows of a block."""
+        self.computed += len(self.queries) * len(columns)
+        rows = columns + start
+        whole = len(columns) == block.shape[1]
+        taken = slice(start, start + len(columns)) if whole else rows
+        terms = self.own_terms[:, None] + self.terms[taken][None]
+        place = torch.from_numpy(columns).to(self.device)
+        if self.half is None or self.own_half is None or self.own_bits is None:
+            scores = torch.addmm(terms, self.queries, self.training.chosen(rows).T)
+            block[:, place] = self._counting(scores, start, place)
             return
-        other = _Rounded.of(rows)
-        products, doubt = self.rounded.products(other)
-        upper = self._counting(products + terms + doubt, start, columns)
-        ranked = upper.topk(min(self.count, len(rows)), dim=1).indices
+        products, doubt = self.half.products(taken, self.own_half, self.own_bits)
+        upper = torch.full_like(block, NOTHING)
+        upper[:, place] = self._counting(products + terms + doubt, start, place)
+        ranked = upper.topk(min(self.count, block.shape[1]), dim=1).indices
         first = torch.zeros_like(upper, dtype=torch.bool).scatter_(1, ranked, True)
-        first &= upper >= known[:, None]
-        self._sparse(block, first, columns, rows, start)
+        first &= (upper >= known[:, None]) & (upper > NOTHING)
+        self._sparse(block, first, start)
         reached = block.topk(min(self.count, block.shape[1]), dim=1).values[:, -1]
-        rest = (upper >= torch.maximum(known, reached)[:, None]) & ~first
-        self._sparse(block, rest, columns, rows, start)
+        rest = upper >= torch.maximum(known, reached)[:, None]
+        self._sparse(block, rest & ~first & (upper > NOTHING), start)
 
-    def _sparse(
-        self, block: Tensor, chosen: Tensor, columns: Tensor, rows: Tensor, start: int
-    ) -> None:
-        """Fill in chosen pairs (Q, n) of queries and some rows, one by one."""
-        which, place = torch.nonzero(chosen, as_tuple=True)
+    def _sparse(self, block: Tensor, chosen: Tensor, start: int) -> None:
+        """Fill in chosen pairs (Q, n) of queries and a block, one by one in fp32."""
+        columns = torch.nonzero(chosen.any(0))[:, 0]
+        if not len(columns):
+            return
+        rows = self._chosen(columns + start)
+        which, place = torch.nonzero(chosen[:, columns], as_tuple=True)
         for some in torch.split(torch.arange(len(which), device=self.device), self._pairs_at_once):
             q, k = which[some], place[some]
             block[q, columns[k]] = self._exact(q, rows[k], columns[k] + start)
@@ -211,40 +208,3 @@ class OnePass:
     @property
     def _pairs_at_once(self) -> int:
         return max(1, PAIR_BYTES // (4 * self.training.numbers))
-
-
-@dataclass(frozen=True, eq=False)
-class _Rounded:
-    """Rows in bf16, with how far each is from what it was.
-
-    Args:
-        rows: (N, D) bf16.
-        norms: Of the rows as they were, (N,).
-        lost: Norm of what rounding took, (N,).
-    """
-
-    rows: Tensor
-    norms: Tensor
-    lost: Tensor
-
-    @classmethod
-    def of(cls, rows: Tensor) -> _Rounded:
-        half = rows.to(torch.bfloat16)
-        # in parts: a whole difference would double the memory
-        lost = torch.cat(
-            [
-                torch.linalg.vector_norm(part - own.float(), dim=1)
-                for part, own in zip(torch.split(rows, 64), torch.split(half, 64), strict=True)
-            ]
-        )
-        return cls(half, torch.linalg.vector_norm(rows, dim=1), lost)
-
-    def products(self, others: _Rounded) -> tuple[Tensor, Tensor]:
-        """Products in bf16 and what they may be off by, both (N, M) fp32.
-
-        ⟨a, b⟩ - ⟨ā, b̄⟩ = ⟨a - ā, b̄⟩ + ⟨a, b - b̄⟩, each by Cauchy and Schwarz.
-        """
-        products = (self.rows @ others.rows.T).float()
-        doubt = torch.outer(self.lost, others.norms + others.lost)
-        doubt += torch.outer(self.norms, others.lost)
-        return products, doubt + OUTPUT * products.abs() + ACCUMULATED

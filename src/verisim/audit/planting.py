@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +45,7 @@ class Kind:
     """
 
     name: str
-    changes: tuple[Change, ...]
+    changes: tuple[Change, ...] = field(repr=False)  # functions have no lasting name
     masked: bool = False
 
     def __call__(self, own: Sample, other: Sample, draw: np.random.Generator) -> Sample:

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from verisim.audit.collection import Collection
-from verisim.audit.laying import Finding, Laid, Laying, LayingIndex
+from verisim.audit.laying import Laid, Laying, LayingIndex
 from verisim.audit.measure import Matches
 from verisim.progress import SILENT, Progress
 
-
-def whole(finding: Finding) -> Laid:
-    """The training case that agrees best as a whole."""
-    return finding.whole
-
-
-def bent(finding: Finding) -> Laid:
-    """The one that agrees best after a smooth warp."""
-    return finding.bent
-
-
-def part(finding: Finding) -> Laid:
-    """The one that agrees best in some part."""
-    return finding.part
+Look = Literal["whole", "bent", "part"]
+"""At the training case that agrees best as a whole, after a smooth warp, or in some part."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +28,7 @@ class Registered:
     """
 
     name: str
-    looked_at: Callable[[Finding], Laid]
+    looked_at: Look
     laying: Laying = field(default_factory=Laying)
 
     def prepared(self, training: Collection, progress: Progress = SILENT) -> RegisteredIndex:
@@ -59,7 +48,7 @@ class RegisteredIndex:
     """
 
     name: str
-    looked_at: Callable[[Finding], Laid]
+    looked_at: Look
     laying: LayingIndex
 
     def __call__(
@@ -70,11 +59,11 @@ class RegisteredIndex:
         not_of: Sequence[str] | None = None,
     ) -> Matches:
         """See `Index`."""
-        found = []
+        found: list[Laid] = []
         for k, image in enumerate(queries.images):
             progress.advance(k, len(queries), self.name)
             patient = None if not_of is None else not_of[k]
-            found.append(self.looked_at(self.laying(image, patient)))
+            found.append(getattr(self.laying(image, patient), self.looked_at))
         return Matches(
             self.name,
             np.array([laid.score for laid in found]),

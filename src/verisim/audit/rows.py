@@ -15,6 +15,9 @@ from torch import Tensor
 Precision = Literal["bf16", "fp32"]
 """Of products."""
 
+PIECE = 8
+"""Rows that are standardized at once."""
+
 BLOCK_BYTES = 1 << 27
 """Of a block of rows in fp32."""
 
@@ -49,27 +52,45 @@ class Rows:
 
     def block(self, start: int, stop: int) -> Tensor:
         """Rows from `start` to before `stop`, (n, D)."""
-        return self._rows(np.array(self.images[start:stop], dtype=np.float32))
+        return self.chosen(np.arange(start, stop))
 
     def chosen(self, rows: npt.NDArray[np.intp]) -> Tensor:
         """Some rows, (n, D)."""
-        return self._rows(np.array(self.images[rows], dtype=np.float32))
+        made = torch.empty(len(rows), self.numbers)
+        for part, own in zip(torch.split(made, PIECE), _pieces(rows), strict=True):
+            # into memory that is there already: new memory costs more than the work
+            np.copyto(part.numpy(), self.images[own].reshape(len(part), -1), casting="same_kind")
+            self._standardize(part)
+        _let_go(self.images)
+        if self.origin is not None:
+            return made.to(self.device).sub_(self.origin) if self._elsewhere else made
+        return made.to(self.device)
+
+    @property
+    def _elsewhere(self) -> bool:
+        return self.device != "cpu"
 
     def blocks(self, size: int) -> Iterator[tuple[int, Tensor]]:
         """All rows, so many at a time, each with the number of the first."""
         for start in range(0, len(self), size):
             yield start, self.block(start, min(start + size, len(self)))
 
-    def _rows(self, images: npt.NDArray[np.float32]) -> Tensor:
-        _let_go(self.images)
-        rows = torch.from_numpy(images).flatten(1).to(self.device)
+    def _standardize(self, rows: Tensor) -> None:
+        """In place, and so few at a time that they stay in the processor's cache."""
         rows -= rows.mean(dim=1, keepdim=True)
         norms = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
         # an image of one value correlates with nothing
         rows /= norms.clamp_min(torch.finfo(torch.float32).tiny)
-        if self.origin is not None:
+        if self.origin is not None and not self._elsewhere:
             rows -= self.origin
-        return rows
+
+
+def _pieces(rows: npt.NDArray[np.intp]) -> Iterator[npt.NDArray[np.intp] | slice]:
+    """So few rows at a time; neighbours as a slice, which is read without a detour."""
+    for start in range(0, len(rows), PIECE):
+        piece = rows[start : start + PIECE]
+        together = piece[-1] - piece[0] + 1 == len(piece) and bool((np.diff(piece) == 1).all())
+        yield slice(int(piece[0]), int(piece[-1]) + 1) if together else piece
 
 
 def block_size(numbers: int) -> int:
