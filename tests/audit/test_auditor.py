@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -11,11 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.audit.sets import Pearson, PearsonIndex, cases, copied, together
+from tests.audit.sets import Pearson, PearsonIndex, cases, copied, normalized, together
+from verisim.audit.asking import Asking
 from verisim.audit.auditor import Auditor
 from verisim.audit.collection import Collection
 from verisim.audit.kept_scores import MANIFEST
+from verisim.audit.likeness import Likeness
 from verisim.audit.measure import Matches
+from verisim.audit.measures import default_measures
 from verisim.audit.planting import KINDS
 from verisim.audit.verdicts import Policy
 from verisim.errors import BadDataset, BadInput, Cancelled
@@ -184,6 +189,68 @@ def test_training_patients_stand_in_for_held_out_ones_that_are_few() -> None:
     assert report.stand_ins == 40
     assert report.strata[0].held_out_patients == 45
     assert ours(copied(training, [3])).word == "block"
+
+
+def test_what_learns_from_training_patients_takes_no_stand_ins() -> None:
+    with pytest.raises(BadInput, match="embedding learns"):
+        Auditor(cases("t", 30, 0), cases("h", 20, 1), [Likeness()], stand_in=True)
+
+
+@dataclass(frozen=True)
+class Texture(Pearson):
+    """Plain correlation under the name of the measure that tells twins."""
+
+    def prepared(self, training: Collection, progress: Progress = SILENT) -> PearsonIndex:
+        """See `Measure`."""
+        return TextureIndex(training, normalized(training))
+
+
+class TextureIndex(PearsonIndex):
+    """See `PearsonIndex`."""
+
+    def __call__(
+        self,
+        queries: Collection,
+        progress: Progress = SILENT,
+        *,
+        not_of: Sequence[str] | None = None,
+    ) -> Matches:
+        """See `Index`."""
+        return replace(super().__call__(queries, progress, not_of=not_of), measure="texture")
+
+
+def test_held_out_cases_that_were_trained_on_are_named_and_no_yardstick() -> None:
+    training = cases("t", 60, 0)
+    held_out = together(cases("h", 40, 1), copied(training, [9]))
+    ours = auditor(training, held_out, measures=[Texture("texture")])
+    report = ours(together(cases("s", 60, 2), copied(training, [5, 6])))
+    assert [(leak.first, leak.second) for leak in report.hygiene.leaks] == [("leak_9", "t_9_0")]
+    assert report.strata[0].held_out_patients == 40
+    assert {case.name for case in report.flagged} == {"leak_5", "leak_6"}
+
+
+def test_twins_among_training_patients_are_named() -> None:
+    training = together(cases("t", 60, 0), copied(cases("t", 60, 0), [9, 12]))
+    report = auditor(training, cases("h", 40, 1), measures=[Texture("texture")])(cases("s", 9, 2))
+    assert report.hygiene.clusters == (("leak_12", "t_12_0"), ("leak_9", "t_9_0"))
+    assert report.hygiene.leaks == ()
+
+
+@pytest.mark.slow
+def test_answers_are_kept_under_the_same_key_in_every_process() -> None:
+    program = (
+        "from tests.audit.sets import cases\n"
+        "from verisim.audit.asking import Asking\n"
+        "from verisim.audit.measures import default_measures\n"
+        "made = cases('t', 4, 0)\n"
+        "for measure in default_measures(masked=True):\n"
+        "    print(Asking(measure, made).key_of(made, None))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    made = cases("t", 4, 0)
+    here = [Asking(one, made).key_of(made, None) for one in default_measures(masked=True)]
+    assert ran.stdout.decode().split() == here
+    assert len(set(here)) == len(here)
 
 
 def test_shared_patients_are_refused() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from skimage.io import imsave
 
 from verisim.audit.collecting import Grid, check_apart, check_unchanged, collected
 from verisim.audit.folders import cases_in
@@ -59,7 +60,6 @@ def test_large_sets_are_mapped_from_disk(tmp_path: Path) -> None:
 
 
 def test_pictures_are_slices_with_colours(tmp_path: Path) -> None:
-    from skimage.io import imsave
 
     draw = np.random.default_rng(0)
     for k in range(3):
@@ -75,7 +75,7 @@ def test_pictures_are_slices_with_colours(tmp_path: Path) -> None:
     ("array", "error", "said"),
     [
         (np.ones((12, 14, 10), np.float32), BadInput, "constant"),
-        (np.full((12, 14, 10), np.nan, np.float32), BadInput, ""),
+        (np.full((12, 14, 10), np.nan, np.float32), BadInput, "finite|NaN|nan"),
         (np.random.default_rng(0).normal(size=(60, 60, 60)).astype(np.float32), BadInput, "kind"),
         (np.random.default_rng(0).normal(size=(12, 14, 1)).astype(np.float32), BadInput, "kind"),
     ],

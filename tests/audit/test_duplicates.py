@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from tests.audit.people import people
+from tests.audit.people import FLAT, people
 from verisim.audit.duplicates import duplicates_of
 from verisim.audit.registered import Registered, whole
 
 
 def test_exact_and_near_duplicates_and_leaks_are_counted() -> None:
-    own, new = people(9), people(4, first=50)
+    own, new = people(9, FLAT), people(4, FLAT, first=50)
     images = own.images.copy()
     images[1] = own.images[0]  # the same file twice
     images[2] = np.roll(own.images[0], 2, axis=2)  # and moved
@@ -28,7 +28,7 @@ def test_exact_and_near_duplicates_and_leaks_are_counted() -> None:
 
 
 def test_strangers_are_no_duplicates() -> None:
-    found = duplicates_of(people(6), people(3, first=50), Registered("texture", whole))
+    found = duplicates_of(people(6, FLAT), people(3, FLAT, first=50), Registered("texture", whole))
     assert found.inside == ()
     assert found.clusters == ()
     assert found.leaked == ()

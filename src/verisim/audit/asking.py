@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from verisim.progress import SILENT, Progress, Together
 BLOCK = 64
 """Cases that are compared and kept together; the same everywhere, so that sums are rounded
 alike on one machine and on many."""
+
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+"""In what Python says of a function; another in every process."""
 
 
 @dataclass(eq=False)
@@ -58,7 +62,7 @@ class Asking:
             not_of: See `Index`.
         """
         blocks = list(_blocks(queries, not_of))
-        keys = [self._key(*block) for block in blocks]
+        keys = [self.key_of(*block) for block in blocks]
         found = {key: self.kept.find(key) for key in keys}
         waiting = [k for k, key in enumerate(keys) if found[key] is None]
         done = len(queries) - sum(len(blocks[k][0]) for k in waiting)
@@ -88,8 +92,10 @@ class Asking:
             self._index = self.measure.prepared(self.training, _inside(progress, 0, 0))
         return self._index
 
-    def _key(self, cases: Collection, not_of: Sequence[str] | None) -> str:
+    def key_of(self, cases: Collection, not_of: Sequence[str] | None) -> str:
+        """What answers are kept under: another one for anything that may change them."""
         said = repr(self.measure) if dataclasses.is_dataclass(self.measure) else ""
+        said = ADDRESS.sub("", said)
         own = (self.measure.name, said, self._training_key, fingerprint_of(cases))
         return sha256([*own, *(not_of or ())])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -15,9 +15,11 @@ from verisim.audit.asking import Asking
 from verisim.audit.collecting import check_apart
 from verisim.audit.collection import Collection
 from verisim.audit.discovery import discovery_of
-from verisim.audit.findings import Hygiene, ModelSide, SetFacts
+from verisim.audit.findings import ModelSide, SetFacts
+from verisim.audit.hygiene import clean, hygiene_of
 from verisim.audit.judgement import Judgement
 from verisim.audit.kept_scores import KeptScores, fingerprint_of
+from verisim.audit.likeness import Likeness
 from verisim.audit.measure import Matches, Measure
 from verisim.audit.planting import KINDS, Kind, kinds_for, planted
 from verisim.audit.report import AuditReport
@@ -56,7 +58,6 @@ class Auditor:
         executor: Where blocks of cases are compared at the same time; here without it.
         kinds: Of the copies that are planted.
         names: Of the sets.
-        hygiene: What is known to be wrong with the real cases.
         made: Date of the report; today if none is given.
         stand_in: Whether training patients, each beside the others, count among the held-out
             ones: where these are few. Their own patient's cases are left out, so they are
@@ -76,7 +77,6 @@ class Auditor:
     executor: Executor | None = None
     kinds: Sequence[Kind] = KINDS
     names: Names = field(default_factory=Names)
-    hygiene: Hygiene = field(default_factory=Hygiene)
     made: date | None = None
     stand_in: bool = False
 
@@ -89,6 +89,13 @@ class Auditor:
             raise BadInput(
                 "The training cases show one patient: nobody else says how alike two are.",
                 "Name everything that the generator learned from, and whose each case is.",
+            )
+        learned = [one.name for one in self.measures if isinstance(one, Likeness)]
+        if self.stand_in and learned:
+            raise BadInput(
+                f"The measure {learned[0]} learns from training cases: they cannot stand in for "
+                "held-out patients.",
+                "Leave it out, or hold out more patients.",
             )
         if not self.measures:
             raise BadInput("No measure was chosen.", "Choose one at least.")
@@ -119,22 +126,29 @@ class Auditor:
         """Every set as all measures see it."""
         kept = KeptScores(self.work)
         kept.begin(self.training)
+        masked = self.held_out.masks is not None
+        known = self.training if masked else replace(self.training, masks=None)
         copies = [
-            planted(kind, self.training, self.held_out, self.policy.plants, self.seed)
-            for kind in kinds_for(self.training, self.kinds)
+            planted(kind, known, self.held_out, self.policy.plants, self.seed)
+            for kind in kinds_for(known, self.kinds)
         ]
         background = self._background()
         parts = [background, self.held_out, synthetic, *(copy.cases for copy in copies)]
         answers = self._answers(parts, kept, progress)
         standard = Standard.among(answers[0], background.strata)
-        known, real, made, *seen = (
+        near, real, made, *seen = (
             Seen.by(standard, cases, answer) for cases, answer in zip(parts, answers, strict=True)
         )
         found = tuple(
             Copies(copy.kind.name, copy.sources, own)
             for copy, own in zip(copies, seen, strict=True)
         )
-        return Sets(known, known.beside(real) if self.stand_in else real, made, found)
+        hygiene = hygiene_of(near, real, self.training)
+        yardstick = clean(real, [leak.first for leak in hygiene.leaks])
+        if self.stand_in:
+            twins = [name for cluster in hygiene.clusters for name in cluster]
+            yardstick = clean(near, twins).beside(yardstick)
+        return Sets(near, yardstick, made, found, hygiene)
 
     def _answers(
         self, parts: Sequence[Collection], kept: KeptScores, progress: Progress
@@ -170,7 +184,7 @@ class Auditor:
             measures=tuple(measure.name for measure in self.measures),
             training=_facts(self.names.training, self.training),
             held_out=_facts(self.names.held_out, self.held_out),
-            stand_ins=len(set(sets.training.cases.patients)) if self.stand_in else 0,
+            stand_ins=len({*sets.held_out.cases.patients} - {*self.held_out.patients}),
             synthetic=_facts(self.names.synthetic, sets.synthetic.cases),
             strata=judgement.strata,
             cases=cases,
@@ -178,7 +192,7 @@ class Auditor:
             recalls=recalls,
             word=word,
             sentence=sentence_of(word, cases, statement, blind),
-            hygiene=self.hygiene,
+            hygiene=sets.hygiene,
             discovery=discovery_of(sets.synthetic, cases, self.training),
             model_side=model_side,
             reasons=reasons,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from verisim.audit.auditor import Auditor, Names
@@ -132,6 +132,11 @@ class FolderAudit:
             collected(cases, grid, rule, progress=Share(progress, 5 * k, 5 * k + 5))
             for k, cases in enumerate((known, real, made))
         )
+        if any(one.masks is None for one in (training, held_out, synthetic)):
+            # masks are compared with masks: all three sets have them, or none
+            training, held_out, synthetic = (
+                replace(one, masks=None) for one in (training, held_out, synthetic)
+            )
         auditor = Auditor(
             training,
             held_out,

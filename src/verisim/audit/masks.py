@@ -13,7 +13,7 @@ from torch import Tensor
 from verisim.audit.collection import Collection
 from verisim.audit.measure import Alignment, Matches
 from verisim.audit.poses import Turn, alignment_of, turns
-from verisim.audit.shifts import Peaks, ShiftSearch
+from verisim.audit.shifts import ShiftSearch
 from verisim.audit.texture import pooled, step_for
 from verisim.errors import BadInput
 from verisim.progress import SILENT, Progress
@@ -29,8 +29,8 @@ CANDIDATES = 5
 class MaskOverlap:
     """How few voxels of two label maps differ, over flips, quarter turns and all shifts.
 
-    The score is ln((|A| + |B|) / (1 + voxels that differ)): large masks that agree voxel by voxel
-    are stronger evidence than small ones, which agree by chance.
+    The score is ln((|A| + |B|) / (1 + voxels that differ)) within what both boxes show: large
+    masks that agree voxel by voxel are stronger evidence than small ones, which agree by chance.
 
     Args:
         device: Where to compute.
@@ -108,17 +108,27 @@ class MaskIndex:
 
     def _laid(self, view: Tensor, turn: Turn, row: int) -> tuple[float, int, Alignment]:
         case = self.layers[row].float()
-        size = float(view.sum() + case.sum())
         shape = tuple(case.shape[1:])
         if not view.any() or not case.any():
             return 0.0, row, Alignment()
-        peaks: Peaks = ShiftSearch.of(case[None])(view[None])
-        norms = float(torch.linalg.vector_norm(view) * torch.linalg.vector_norm(case))
-        shared = float(peaks.values[0, 0]) * norms
-        differing = max(0, round(size - 2 * shared))
+        peaks = ShiftSearch.of(case[None])(view[None])
+        moved = tuple(int(n) for n in peaks.shifts[0, 0])
+        own, other = _overlapping(view, case, moved)
+        size, differing = float(own.sum() + other.sum()), float((own != other).sum())
+        if size == 0:
+            return 0.0, row, Alignment()
         shift = -peaks.shifts[0, 0].double().cpu().numpy()
         matrix = np.concatenate([np.linalg.inv(turn.matrix), shift[:, None]], axis=1)
         return float(np.log(size / (1 + differing))), row, alignment_of(matrix, shape, 1)
+
+
+def _overlapping(view: Tensor, case: Tensor, moved: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """What a view (L, X, Y, Z) and a case have in common after a shift from the case to it."""
+    for axis, by in enumerate(moved, start=1):
+        count = view.shape[axis] - abs(by)
+        view = view.narrow(axis, max(by, 0), count)
+        case = case.narrow(axis, max(-by, 0), count)
+    return view, case
 
 
 def one_layer_a_label(

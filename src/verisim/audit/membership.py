@@ -19,6 +19,7 @@ from verisim.diffusion import Karras, Preconditioned
 from verisim.errors import BadCard
 from verisim.metrics.intervals import Interval
 from verisim.networks.case_diffusion import CaseGenerator
+from verisim.precision import reduced_precision
 from verisim.progress import SILENT, Progress
 from verisim.training.batches import crop
 from verisim.training.examples import Example, Reader
@@ -27,10 +28,10 @@ from verisim.training.generating import one_hot
 FALSE_ONES = 0.01
 """Share of held-out patients that may be taken for training patients."""
 
-NOISE = (0.2, 0.35, 0.6, 1.0, 1.8)
+NOISE = (0.35, 0.7, 1.4)
 """σ, in deviations of the image: with less every image is clean, with more none is told apart."""
 
-NOISES = 4
+NOISES = 3
 """Of each strength, the same for every case."""
 
 RESAMPLES = 2000
@@ -66,7 +67,7 @@ class Cleaning:
         noise = torch.randn(clean.shape, generator=generator).to(clean)
         noisy = (clean + sigma * noise) * inside
         time = self.schedule.time(torch.full((1,), sigma).to(clean))
-        with torch.inference_mode():
+        with torch.inference_mode(), reduced_precision(clean.device):
             cleaned = Preconditioned(self.network, self.schedule)(noisy, time, known)
         errors = ((cleaned - clean) ** 2 * inside).sum()
         voxels = max(float(inside.sum()) * clean.shape[1], 1.0)

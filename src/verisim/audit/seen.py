@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from verisim.audit.collection import Collection
-from verisim.audit.findings import Sight
+from verisim.audit.findings import Hygiene, Sight
 from verisim.audit.kept_scores import joined
 from verisim.audit.measure import Matches, Scores
 from verisim.audit.standard import Standard
@@ -51,6 +51,27 @@ class Seen:
         table = np.stack([one.nearest for one in self.matches])
         nearest: npt.NDArray[np.intp] = table[self.strongest, np.arange(len(self.cases))]
         return nearest
+
+    def subset(self, rows: npt.NDArray[np.intp]) -> Seen:
+        """Some of the cases, without their images."""
+        cases, nothing = self.cases, np.empty((len(rows), 0), np.float32)
+        kept = Collection(
+            tuple(cases.names[k] for k in rows),
+            tuple(cases.patients[k] for k in rows),
+            tuple(cases.strata[k] for k in rows),
+            tuple(cases.digests[k] for k in rows),
+            nothing,
+        )
+        matches = tuple(
+            Matches(
+                one.measure,
+                one.scores[rows],
+                one.nearest[rows],
+                tuple(one.alignments[k] for k in rows),
+            )
+            for one in self.matches
+        )
+        return Seen(kept, matches, self.standardized[rows])
 
     def beside(self, other: Seen) -> Seen:
         """Cases of both, without their images."""
@@ -106,9 +127,11 @@ class Sets:
         held_out: Patients whom the generator never saw.
         synthetic: What it made.
         copies: Planted ones, kind by kind.
+        hygiene: What is wrong with the real cases; those that leaked are not in `held_out`.
     """
 
     training: Seen
     held_out: Seen
     synthetic: Seen
     copies: tuple[Copies, ...]
+    hygiene: Hygiene
