@@ -14,7 +14,7 @@ from verisim.files.marks import is_marked
 from verisim.installed import SHIPPED_MODELS, find_card
 
 SAMPLES = Path(__file__).parents[2] / "sample-data"
-FOLDERS = (SAMPLES / "synthetic", SAMPLES / "dicom" / "synthetic")
+FOLDERS = (SAMPLES / "synthetic", SAMPLES / "synthetic-dicom")
 LARGEST = 3_000_000
 
 
