@@ -10,7 +10,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .PHONY: demo serve test lint audit clean
 
-demo: $(VENV)/.server  ## start the server, segment the sample volume over HTTP, draw the result
+demo: $(VENV)/.server  ## segment a volume over HTTP, synthesize new ones, audit them, print the verdict
 	$(BIN)/python sample-data/demo.py
 
 serve: $(VENV)/.server $(STUDIES)  ## serve the folder STUDIES to 3D Slicer at http://127.0.0.1:8000

@@ -1,7 +1,7 @@
 """The whole walk: segment a volume over HTTP, synthesize new ones, audit them, print the verdict.
 
 All volumes are synthetic: those that an audit let out (make_sample_data.py puts them into the
-folder synthetic), or where there are none yet, cases that are made on the way. The audit at the end
+folder synthetic), or where there are none, cases that are made on the way. The audit at the end
 has no patients to compare with. Some sample volumes stand in for a training set, others for
 held-out patients, and one of them is hidden among the new cases, shifted and with noise. This
 shows how an audit works; it says nothing about the generator and its patients.
@@ -81,6 +81,7 @@ def main() -> None:
     for case in report.cases:
         print(f"{case.word:>10}  {case.name}: score {case.score:.1f}, p {case.p:.2f}")
     print(f"verdict: {report.sentence}")
+    print("(of the sample volumes as stand-ins: the hidden copy was put there to be found)")
     print(f"wrote {output / 'audit' / 'report.html'}")
 
 

@@ -59,7 +59,7 @@ def main() -> None:
     passed = made(numbers, "nifti", real / "hippocampus", work, arguments.plants)
     numbers = [int(passed[0].rpartition("_")[2])]
     made(numbers, "dicom", real / "hippocampus", work, arguments.plants)
-    for kind, target in (("nifti", here / "synthetic"), ("dicom", here / "dicom" / "synthetic")):
+    for kind, target in (("nifti", here / "synthetic"), ("dicom", here / "synthetic-dicom")):
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(work / "released" / kind, target)
         print(f"{target}: {len(verify(target).cases)} cases")

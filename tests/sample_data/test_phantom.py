@@ -26,9 +26,11 @@ def run_script(folder: Path, *options: str) -> Path:
 
 
 def written(folder: Path) -> list[Path]:
+    """What the script makes; the synthetic cases beside it come from elsewhere."""
     suffixes = (".gz", ".dcm")
     files = (path for path in folder.rglob("*") if path.name.endswith(suffixes))
-    return sorted(path.relative_to(folder) for path in files)
+    found = (path.relative_to(folder) for path in files)
+    return sorted(path for path in found if not path.parts[0].startswith("synthetic"))
 
 
 def voxels(path: Path) -> np.ndarray:
