@@ -27,7 +27,7 @@ from copies.material import Split, hippocampus, lgg2d
 from copies.rivals import Pairwise, contrastive
 from verisim.audit.collection import Collection
 from verisim.audit.measure import Index, Measure
-from verisim.audit.measures import default_measures
+from verisim.audit.measures import certain, default_measures
 from verisim.audit.planting import FURTHER_KINDS, KINDS, Kind, kinds_for, planted
 
 LEVEL = 0.02
@@ -86,6 +86,8 @@ class Recalls:
         usual = np.stack([k("training", known, known.patients)[0] for k in ours], axis=1)
         held = np.stack([k("held out", real)[0] for k in ours], axis=1)
         base = standardized(held, real.strata, usual, known.strata)
+        names = [keeper.measure.name for keeper in ours]
+        base_said = certain(base, names).max(1)
         rows: dict[str, dict[str, Share]] = {}
         named: dict[str, float] = {}
         for kind in self.kinds:
@@ -95,7 +97,8 @@ class Recalls:
             z = standardized(
                 np.stack([t[0] for t in tables], 1), copies.cases.strata, usual, known.strata
             )
-            row = {OURS: self._share(z.max(1), copies.cases, base.max(1))}
+            said = certain(z, names)
+            row = {OURS: self._share(said.max(1), copies.cases, base_said)}
             for k, keeper in enumerate(ours):
                 name = f"({keeper.measure.name})"
                 row[name] = self._share(z[:, k], copies.cases, base[:, k])
@@ -104,13 +107,15 @@ class Recalls:
                 row[keeper.measure.name] = self._share(
                     keeper(what, copies.cases)[0], copies.cases, alone
                 )
-            nearest = np.stack([t[1] for t in tables])[z.argmax(1), np.arange(len(z))].astype(int)
+            nearest = np.stack([t[1] for t in tables])[said.argmax(1), np.arange(len(z))].astype(
+                int
+            )
             right = np.array(training.patients)[nearest] == np.array(copies.cases.patients)
             named[kind.name] = float(right.mean())
             rows[kind.name] = row
         self._print(rows, named)
         if self.split.name == "hippocampus":
-            self._same_scan(usual, known.strata, base.max(1))
+            self._same_scan(usual, known.strata, base_said)
 
     def _share(self, scores: np.ndarray, copies: Collection, held: np.ndarray) -> Share:
         return found(p_values(scores, copies.strata, held, self.split.held_out), LEVEL)
@@ -128,7 +133,8 @@ class Recalls:
             for m in default_measures(masked=True)
         ]
         z = standardized(np.stack(tables, 1), cases.strata, usual, strata)
-        share = self._share(z.max(1), cases, base)
+        names = [measure.name for measure in default_measures(masked=True)]
+        share = self._share(certain(z, names).max(1), cases, base)
         print(f"The other hippocampus of the same scan is called a copy: {share} %")
 
     def _print(self, rows: Mapping[str, Mapping[str, Share]], named: Mapping[str, float]) -> None:

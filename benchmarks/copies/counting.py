@@ -50,6 +50,8 @@ def standardized(
 
 def p_values(scores: Scores, strata: Sequence[str], held_out: Scores, real: Collection) -> Scores:
     """Conformal p, a held-out patient with m cases of the stratum giving each the weight 1/m."""
+    if np.isnan(scores).any() or np.isnan(held_out).any():
+        raise ValueError("a score is no number")
     p = np.ones(len(scores))
     for stratum in set(strata):
         inside = np.array(real.strata) == stratum

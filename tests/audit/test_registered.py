@@ -25,7 +25,7 @@ from verisim.audit.heat_map import agreement_of, laid_onto
 from verisim.audit.laying import Laying
 from verisim.audit.likeness import Likeness
 from verisim.audit.masks import MaskOverlap
-from verisim.audit.measures import default_measures
+from verisim.audit.measures import certain, default_measures
 from verisim.audit.registered import Registered
 
 TEXTURE = Registered("texture", "whole")
@@ -174,3 +174,12 @@ def test_the_words_of_a_measure_last() -> None:
     # finished scores are kept by them: an address of a function would not be found again
     assert " at 0x" not in repr(default_measures(masked=True))
     assert " at 0x" not in repr(Likeness())
+
+
+def test_quiet_measures_speak_only_when_they_are_certain() -> None:
+    names = ("correlation", "texture")
+    said = certain(np.array([[1.0, 5.0], [1.0, 7.0]]), names)
+    np.testing.assert_array_equal(said.max(axis=1), [1.0, 7.0])
+    # alone it still puts cases in order
+    alone = np.array([[5.0], [4.0]])
+    np.testing.assert_array_equal(certain(alone, ("texture",)), alone)

@@ -130,7 +130,7 @@ class Embedder(nn.Module):
                 sides = [2 if n > 1 else 1 for n in found.shape[2:]]
                 found = functional.max_pool3d(found, sides)
         found = found.flatten(2)
-        points = self.last(torch.cat([found.mean(2), found.std(2)], dim=1))
+        points = self.last(torch.cat([found.mean(2), found.std(2, correction=0)], dim=1))
         return functional.normalize(points, dim=1)
 
 
