@@ -17,7 +17,7 @@ from verisim.audit.texture import Band, pooled
 SEARCH_STEP = 2
 """Voxels of the working grid in one of the search: an eighth of the work in volumes."""
 
-TILES = 3
+TILES = 5
 """Places of a tile along each of the first two axes; a tile is half as long as the box."""
 
 
