@@ -22,6 +22,10 @@ from verisim.audit.strata_groups import check_enough, grouped
 TAIL = (0.75, 0.95)
 """Quantiles between which the fall of the upper tail is read."""
 
+LEAST_FALL = 0.5
+"""Deviations: of few scores the tail may look steeper than it is. That of the normal law falls
+by e within 0.4 beyond its second deviation."""
+
 ROUNDING = 1e-9
 """Sums of weights 1/m are rounded; p moves by less."""
 
@@ -73,7 +77,8 @@ class Group:
         weights = 1 / counts[whose]
         low, high = np.quantile(np.concatenate([scores, training]), TAIL)
         fall = float(high - low) / math.log((1 - TAIL[0]) / (1 - TAIL[1]))
-        return cls(name, tuple(members), len(counts), scores[order], weights[order], fall)
+        steep = max(fall, LEAST_FALL)
+        return cls(name, tuple(members), len(counts), scores[order], weights[order], steep)
 
     def p(self, scores: Scores) -> Scores:
         """How often a new patient would score so high: (1 + Σ weights at or above) / (n + 1)."""

@@ -11,6 +11,7 @@ from verisim.audit.collection import Collection
 from verisim.audit.findings import Hygiene, Sight
 from verisim.audit.kept_scores import joined
 from verisim.audit.measure import Matches, Scores
+from verisim.audit.measures import certain
 from verisim.audit.standard import Standard
 
 
@@ -36,14 +37,19 @@ class Seen:
     @property
     def scores(self) -> Scores:
         """The highest of the measures, (N,): one calibration for all of them costs no level."""
-        highest: Scores = self.standardized.max(axis=1)
+        highest: Scores = self._said.max(axis=1)
         return highest
 
     @property
     def strongest(self) -> npt.NDArray[np.intp]:
         """The measure that sees each case closest, (N,)."""
-        strongest: npt.NDArray[np.intp] = self.standardized.argmax(axis=1)
+        strongest: npt.NDArray[np.intp] = self._said.argmax(axis=1)
         return strongest
+
+    @property
+    def _said(self) -> Scores:
+        """What the measures say, (N, measures): some of them only when they are certain."""
+        return certain(self.standardized, [one.measure for one in self.matches])
 
     @property
     def nearest(self) -> npt.NDArray[np.intp]:
