@@ -10,12 +10,12 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 
 ROOMS = {
-    1: "errors progress volume fractions free_memory expectation",
+    1: "errors seeds progress volume fractions free_memory expectation",
     2: "keys files metrics overlay montage degraded",
     3: "normalization resampling preprocessing precision patches maps map_files "
     "postprocessing networks diffusion",
-    4: "training_record card installed description layouts subjects dataset fingerprint planning "
-    "devices download training exchange memory",
+    4: "training_record card installed description layouts case_table subjects dataset "
+    "fingerprint planning devices download training exchange memory",
     5: "fusion sampling_wish consensus sight segmentation diffusion_segmenter ensembles rescue "
     "rescued_segmenter joining answer mirroring diagnosis evaluation questions cases "
     "cross_validation expecting calibrating synthesis embedding fidelity radiomics audit jobs "

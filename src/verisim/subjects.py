@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from verisim.errors import BadDataset, BadInput, NotFound
+from verisim.case_table import read_table
+from verisim.errors import BadDataset, BadInput
 
 TWO_SIDES = r"hippocampus_(\d+)"
 """Cases of the Decathlon's task 04, whose ids 2k-1 and 2k are the two sides of one scan."""
@@ -21,7 +21,6 @@ SAME_SUBJECT = {"hippocampus_245": "150"}
 TABLE_NAME = "subjects.csv"
 """The table beside a data set that says whose body each case shows."""
 
-COLUMNS = ("case", "subject")
 
 FOLDS = 5
 SEED_OF_FOLDS = 12345
@@ -64,7 +63,7 @@ class SubjectRule:
         """
         if self.table is None:
             return {case: subject_of(case, self.pattern) for case in cases}
-        listed = _read(self.table)
+        listed = read_table(self.table, "subject", "subjects")
         return {case: _listed(case, listed, self.table) for case in cases}
 
 
@@ -124,21 +123,6 @@ def _found(pattern: str, case: str) -> str:
             f"The subject pattern {pattern!r} finds nothing in the case {case!r}.", remedy
         )
     return str(found.group(1) if found.groups() else found.group(0))
-
-
-def _read(table: Path) -> dict[str, str]:
-    """Case to subject; other columns are ignored."""
-    remedy = "Write a CSV file whose first line is: case,subject"
-    if not table.is_file():
-        raise NotFound(f"There is no table of subjects {table}.", remedy)
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BadDataset(f"{table} is no CSV file: {error}.", remedy) from error
-    if not rows or not set(COLUMNS) <= rows[0].keys():
-        raise BadDataset(f"{table} has no columns case and subject, or no lines.", remedy)
-    return {str(row["case"]).strip(): str(row["subject"] or "").strip() for row in rows}
 
 
 def _listed(case: str, listed: dict[str, str], table: Path) -> str:

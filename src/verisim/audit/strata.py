@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -11,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from verisim.errors import BadDataset, BadInput, NotFound
+from verisim.case_table import read_table
+from verisim.errors import BadDataset, BadInput
 
-COLUMNS = ("case", "stratum")
 ONE = "all"
 """The stratum of every case where nothing was said."""
 
@@ -88,17 +87,7 @@ class StratumRule:
 
 
 def _listed(table: Path, names: Sequence[str]) -> tuple[str, ...]:
-    remedy = "Write a CSV file whose first line is: case,stratum"
-    if not table.is_file():
-        raise NotFound(f"There is no table of strata {table}.", remedy)
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BadDataset(f"{table} is no CSV file: {error}.", remedy) from error
-    if not rows or not set(COLUMNS) <= rows[0].keys():
-        raise BadDataset(f"{table} has no columns case and stratum, or no lines.", remedy)
-    listed = {str(row["case"]).strip(): str(row["stratum"] or "").strip() for row in rows}
+    listed = read_table(table, "stratum", "strata")
     missing = [name for name in names if not listed.get(name)]
     if missing:
         raise BadDataset(

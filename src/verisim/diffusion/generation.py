@@ -14,6 +14,7 @@ from verisim.diffusion.sampler import Sampler
 from verisim.diffusion.sampling import MOST, Sampling, Solver
 from verisim.diffusion.schedule import Karras
 from verisim.errors import BadInput
+from verisim.seeds import check_seed
 
 STRONGEST = 10.0
 """Guidance beyond this makes caricatures."""
@@ -52,8 +53,7 @@ class Generation:
                 f"A guidance of {self.guidance:g} cannot be followed.",
                 f"Say a number from 0 to {STRONGEST:g}; 1 is what the model learned.",
             )
-        if not 0 <= self.seed < 2**31:
-            raise BadInput(f"{self.seed} is no seed.", f"Say a number from 0 to {2**31 - 1}.")
+        check_seed(self.seed)
 
     @property
     def questions(self) -> int:

@@ -12,6 +12,7 @@ from verisim.diffusion.denoiser import Denoiser, Parameterization
 from verisim.diffusion.sampler import DDIM, DDPM, DPMSolver, Heun, Sampler
 from verisim.diffusion.schedule import Cosine, Karras, Linear, NoiseSchedule
 from verisim.errors import BadInput
+from verisim.seeds import check_seed
 
 Solver = Literal["ddim", "ddpm", "dpm-solver", "heun"]
 """Names of the samplers."""
@@ -79,8 +80,7 @@ class Sampling:
                 f"Nothing can start at the time {self.start:g}.",
                 "Say a number between 0, the anchor's mask itself, and 1, noise alone.",
             )
-        if not 0 <= self.seed < 2**31:
-            raise BadInput(f"{self.seed} is no seed.", f"Say a number from 0 to {2**31 - 1}.")
+        check_seed(self.seed)
 
     @property
     def noise(self) -> NoiseSchedule:

@@ -11,6 +11,7 @@ from torch import nn
 
 from verisim.errors import BadCard, BadInput
 from verisim.networks.unet import Triple
+from verisim.seeds import check_seed
 
 
 @dataclass(frozen=True)
@@ -89,5 +90,4 @@ class Chance:
                 f"A zoom of {self.zoom:g} and a thickness of {self.thickness:g} cannot be drawn.",
                 "Say a zoom below 1, and a thickness of 1 to 100 voxels.",
             )
-        if not 0 <= self.seed < 2**31:
-            raise BadInput(f"{self.seed} is no seed.", f"Say a number from 0 to {2**31 - 1}.")
+        check_seed(self.seed)

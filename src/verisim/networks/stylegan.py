@@ -21,6 +21,7 @@ from verisim.networks.equalized import (
     enlarged,
 )
 from verisim.networks.unet import Triple, UNet, check_stages, divisor_of
+from verisim.seeds import check_seed
 
 MAPPING_PACE = 0.01
 """How fast the mapping network learns beside the rest (Karras 2019, appendix C)."""
@@ -56,8 +57,7 @@ class Latents:
                 f"Styles cannot be truncated by {self.truncation:g}.",
                 f"Say a number above 0, at most {FARTHEST:g}; 1 is what the model learned.",
             )
-        if not 0 <= self.seed < 2**31:
-            raise BadInput(f"{self.seed} is no seed.", f"Say a number from 0 to {2**31 - 1}.")
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)
