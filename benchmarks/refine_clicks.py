@@ -101,7 +101,9 @@ def worse(volume: Volume, noise: float, seed: int) -> Volume:
 
 
 def _table(title: str, found: Mapping[str, Sequence[Reading]], subjects: Sequence[str]) -> Table:
-    table = Table("Dice after clicks", *map(str, SHOWN), "worst at 10", "p50 / p95 ms", title=title)
+    table = Table(
+        "Dice after clicks", *map(str, SHOWN), "worst at 10", "p50 / p95 ms", title=title
+    )
     for name, readings in found.items():
         dice = np.array([reading.dice for reading in readings])
         seconds = np.concatenate([reading.seconds for reading in readings]) * 1000

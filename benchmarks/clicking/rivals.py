@@ -37,9 +37,7 @@ class Scribbles:
     lamda: float = 1.0
     sigma: float = 0.1
 
-    def __call__(
-        self, volume: Volume, start: Segmentation, clicks: Sequence[Click]
-    ) -> LabelMap:
+    def __call__(self, volume: Volume, start: Segmentation, clicks: Sequence[Click]) -> LabelMap:
         """The label map after all clicks; where two labels are claimed, the likelier has it."""
         image = _scaled(volume.array)
         labels = start.label_map.labels

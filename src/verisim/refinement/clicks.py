@@ -82,7 +82,8 @@ def _voxel(click: Click, label_map: LabelMap) -> Triple:
     """The voxel that a click lies in; a voxel reaches half its size around its centre."""
     if len(click.position_mm) != 3 or not np.isfinite(click.position_mm).all():
         raise BadInput(
-            f"{click.position_mm} is no place.", "Give x, y and z in mm, to the right, front, head."
+            f"{click.position_mm} is no place.",
+            "Give x, y and z in mm, to the right, front, head.",
         )
     index = np.linalg.inv(label_map.affine) @ (*click.position_mm, 1.0)
     # rounding of the affine must not move a click on a border of two voxels to and fro

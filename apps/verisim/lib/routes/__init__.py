@@ -11,6 +11,7 @@ from lib.routes import (
     jobs,
     logs,
     proxy,
+    refine,
     refused,
     session,
     studies,
@@ -22,7 +23,20 @@ from lib.routes import (
 def our_routes() -> APIRouter:
     """All of them."""
     router = APIRouter()
-    ours = (health, refused, infer, session, datastore, jobs, studies, proxy, logs, work, uploads)
+    ours = (
+        health,
+        refused,
+        infer,
+        refine,
+        session,
+        datastore,
+        jobs,
+        studies,
+        proxy,
+        logs,
+        work,
+        uploads,
+    )
     for part in ours:
         router.include_router(part.routes())
     return router
