@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +65,8 @@ class Scribbles:
         cut = ApplyGraphCutOptimisationd(
             "unary", "image", post_proc_label="pred", lamda=self.lamda, sigma=self.sigma
         )
-        found: Array = cut(unary(data))["pred"].squeeze() > 0.5
+        with _silence():
+            found: Array = cut(unary(data))["pred"].squeeze() > 0.5
         return found
 
     def _drawn(self, like: LabelMap, clicks: Sequence[Click], name: str) -> Array:
@@ -77,6 +80,22 @@ class Scribbles:
             says = click.label == name and click.belongs
             drawn[near.reshape(drawn.shape)] = FOREGROUND if says else BACKGROUND
         return drawn
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """numpymaxflow prints the same line at every cut."""
+    kept = [os.dup(stream) for stream in (1, 2)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for stream in (1, 2):
+            os.dup2(nowhere, stream)
+        yield
+    finally:
+        for stream, before in zip((1, 2), kept, strict=True):
+            os.dup2(before, stream)
+            os.close(before)
+        os.close(nowhere)
 
 
 def _scaled(array: Array) -> Array:
