@@ -27,17 +27,19 @@ class Scribbles:
     """Its graph cut, one label after the other, since it knows foreground and background alone.
 
     Args:
-        radius_mm: Of a click's ball.
+        radius_mm: Of the ball of a click; 3.5 mm was worse.
         believes: Whether its unary term starts from the model's probabilities, as its transforms
             allow, or from a histogram of the scribbles, as its ready-made task does.
-        lamda: Weight of the image, as its task calls it.
-        sigma: Of the image's differences, intensities from 0 to 1.
+        lamda: Weight of the image, as its task calls it; the best for ten clicks on eight training
+            volumes, among 0.2, 1 (its default) and 5.
+        sigma: Of differences in the image, whose intensities go from 0 to 1; the best of 0.05, 0.1
+            (its default) and 0.2.
     """
 
     radius_mm: float = 2.0
     believes: bool = True
-    lamda: float = 1.0
-    sigma: float = 0.1
+    lamda: float = 5.0
+    sigma: float = 0.05
 
     def __call__(self, volume: Volume, start: Segmentation, clicks: Sequence[Click]) -> LabelMap:
         """The label map after all clicks; where two labels are claimed, the likelier has it."""

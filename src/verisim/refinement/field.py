@@ -10,6 +10,9 @@ import numpy.typing as npt
 from verisim.refinement.clicks import Seed
 from verisim.volume import Array
 
+FAR = 5.0
+"""Nothing changes further than so many reaches from all clicks."""
+
 LEAST = 1.0
 """By so much, at least, a click moves a score: what is right already is held there."""
 
@@ -17,12 +20,16 @@ BEYOND = 1.5
 """A click moves scores further than to a draw, by so many times what was missing: it is placed in
 the middle of what is wrong, so the border lies as far behind it as before it."""
 
-DOUBT = 0.1
+DOUBT = 0.3
 """Variance of what a click says, in that of the field: clicks side by side are not taken for
 noise-free, or small differences between them would swing the field."""
 
 LIKENESS = 0.5
 """Standard deviations of the image by which a voxel may differ and still count as alike."""
+
+WIDE, WIDER = 0.2, 8 / 3
+"""Share of a click's effect that reaches further, and by how many times: where a model missed one
+piece of a border, it mostly missed some of the rest."""
 
 UNLIKE = 0.5
 """How much of a click's effect reaches what does not look like its voxel."""
@@ -39,7 +46,7 @@ def corrected(
 
     The field is the mean of a Gaussian process (simple kriging, Rasmussen & Williams 2006,
     eq. 2.25) seen at the seeds: near in space and alike in the image means changed alike. No
-    order among seeds exists.
+    order among seeds exists. It fades to 0 at `FAR`.
 
     Args:
         scores: (K, X, Y, Z), logarithms of probabilities or alike.
@@ -61,15 +68,18 @@ def corrected(
         effect = _covariance(squared_mm(scores.shape[1:], seed, spacing_mm), unlike, reach_mm)
         for k in np.flatnonzero(weight):
             result[k] += weight[k] * effect
-    return result
+    near = nearness(scores.shape[1:], seeds, reach_mm, spacing_mm)
+    faded: Array = near * result + (1 - near) * scores
+    return faded
 
 
 def nearness(
     shape: Sequence[int], seeds: Sequence[Seed], reach_mm: float, spacing_mm: Sequence[float]
 ) -> Array:
-    """How near a voxel is to any seed, 1 at it and in its reach, then falling to 0."""
+    """How near a voxel is to any seed: 1 within its reach and a little more, 0 from `FAR` on."""
     squared = np.minimum.reduce([squared_mm(shape, seed, spacing_mm) for seed in seeds])
-    near: Array = np.clip(3 * np.exp(-squared / (8 * reach_mm**2)), 0, 1)
+    least = np.exp(-(FAR**2) / 8)
+    near: Array = np.clip(3 * (np.exp(-squared / (8 * reach_mm**2)) - least), 0, 1)
     return near
 
 
@@ -102,5 +112,6 @@ def _missing(scores: Array, seed: Seed) -> npt.NDArray[np.float64]:
 
 def _covariance(squared_mm: Array, unlike: Array, reach_mm: float) -> Array:
     looks = UNLIKE + (1 - UNLIKE) * np.exp(-unlike / (2 * LIKENESS**2))
-    covariance: Array = np.exp(-squared_mm / (2 * reach_mm**2)) * looks
+    own, wider = (np.exp(-squared_mm / (2 * mm**2)) for mm in (reach_mm, WIDER * reach_mm))
+    covariance: Array = ((1 - WIDE) * own + WIDE * wider) * looks
     return covariance

@@ -11,7 +11,7 @@ from scipy import ndimage, special
 from verisim.errors import BadGeometry
 from verisim.progress import SILENT, Clock, Part, Progress
 from verisim.refinement.clicks import Click, Seed, seeds_of
-from verisim.refinement.field import corrected, nearness
+from verisim.refinement.field import FAR, corrected, nearness
 from verisim.refinement.walk import walked
 from verisim.segmentation import Segmentation, nothing_found
 from verisim.volume import Array, LabelMap, Volume
@@ -19,18 +19,21 @@ from verisim.volume import Array, LabelMap, Volume
 REACH = 0.4
 """A click reaches so far, in radii of the ball that is as large as the label."""
 
-SHORTEST_MM, LONGEST_MM = 2.0, 10.0
-"""Bounds of that, so that a missing label can be begun, and the work ends soon."""
+SHORTEST_MM = 2.0
+"""At least: a label that is missing can be begun."""
 
-WIDTH = 3.5
-"""Work is done in a box of so many reaches to each side of a click."""
+MOST_VOXELS = 300_000
+"""At most so far that the box around a click has so many voxels, and it ends within a second."""
 
-SURENESS = 0.5
+SURENESS = 0.7
 """What the logarithms of the model's probabilities are multiplied by: a model that is wrong was
 mostly too sure."""
 
 SMALLEST = 1e-4
 """Probabilities below this are as good as none; their logarithm must stay a number."""
+
+NOWHERE_MM = 20.0
+"""How far away a label is that is not in the box."""
 
 SMOOTH = 0.5
 """Voxels, the width of the Gaussian that takes the image's noise away."""
@@ -50,7 +53,7 @@ def refine(
 
     All clicks are given each time, so that a click is undone by leaving it out; their order does
     not matter, and without any the segmentation is what it was. Each clicked voxel gets a label
-    that its clicks allow. Voxels further away than `WIDTH` reaches do not change. Scores of
+    that its clicks allow. Voxels further away than `FAR` reaches do not change. Scores of
     classes are changed by kriging (see `corrected`), then follow the image's edges (`walked`).
 
     Args:
@@ -119,10 +122,11 @@ class _Group:
 
 
 def _reach_mm(label_map: LabelMap) -> float:
-    """From the mean size of the labels that are there."""
+    """From the mean size of the labels that are there, and that of a voxel."""
     found = [ml for ml in label_map.volumes_ml.values() if ml > 0]
     radius_mm = (3000 * float(np.mean(found)) / (4 * np.pi)) ** (1 / 3) if found else 0.0
-    return float(np.clip(REACH * radius_mm, SHORTEST_MM, LONGEST_MM))
+    longest_mm = (MOST_VOXELS * 1000 * label_map.voxel_ml) ** (1 / 3) / (2 * FAR)
+    return min(max(REACH * radius_mm, SHORTEST_MM), longest_mm)
 
 
 def _groups(seeds: Sequence[Seed], label_map: LabelMap) -> list[_Group]:
@@ -144,7 +148,7 @@ def _groups(seeds: Sequence[Seed], label_map: LabelMap) -> list[_Group]:
 
 def _around(seed: Seed, reach_mm: float, label_map: LabelMap) -> Box:
     sides = zip(seed.voxel, label_map.spacing_mm, label_map.spatial_shape, strict=True)
-    x, y, z = (_side(i, int(np.ceil(WIDTH * reach_mm / mm)), n) for i, mm, n in sides)
+    x, y, z = (_side(i, int(np.ceil(FAR * reach_mm / mm)), n) for i, mm, n in sides)
     return x, y, z
 
 
@@ -218,9 +222,9 @@ def _distances(label_map: LabelMap, box: Box, reach_mm: float) -> Array:
 
 def _depth(mask: Array, spacing_mm: Sequence[float]) -> Array:
     if not mask.any():
-        return np.full(mask.shape, -2 * LONGEST_MM)
+        return np.full(mask.shape, -NOWHERE_MM)
     if mask.all():
-        return np.full(mask.shape, 2 * LONGEST_MM)
+        return np.full(mask.shape, NOWHERE_MM)
     within = ndimage.distance_transform_edt(mask, spacing_mm)
     depth: Array = within - ndimage.distance_transform_edt(~mask, spacing_mm)
     return depth

@@ -12,7 +12,7 @@ from verisim.progress import Progress
 from verisim.refinement.clicks import Seed
 from verisim.volume import Array
 
-EDGE = 10.0
+EDGE = 5.0
 """Above 0, how little is carried over an edge of the image; see `edges`."""
 
 OPEN = 1e-3
