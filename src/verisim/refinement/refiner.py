@@ -125,7 +125,7 @@ def _reach_mm(label_map: LabelMap) -> float:
     """From the mean size of the labels that are there, and that of a voxel."""
     found = [ml for ml in label_map.volumes_ml.values() if ml > 0]
     radius_mm = (3000 * float(np.mean(found)) / (4 * np.pi)) ** (1 / 3) if found else 0.0
-    longest_mm = (MOST_VOXELS * 1000 * label_map.voxel_ml) ** (1 / 3) / (2 * FAR)
+    longest_mm: float = (MOST_VOXELS * 1000 * label_map.voxel_ml) ** (1 / 3) / (2 * FAR)
     return min(max(REACH * radius_mm, SHORTEST_MM), longest_mm)
 
 
