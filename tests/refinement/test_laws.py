@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.refinement.balls import LABELS, bad_start, image, place, truth
-from verisim.errors import BadGeometry, BadInput, Cancelled
+from verisim.errors import BadGeometry, BadInput, Cancelled, TooLarge
 from verisim.metrics import dice
-from verisim.refinement import Click, as_segmentation, refine
+from verisim.refinement import Click, as_segmentation, refine, refiner
 from verisim.volume import LabelMap, Volume
 
 MISSING = Click(place(13, 18, 7), "front")
@@ -145,6 +145,25 @@ def test_neither_label_means_background() -> None:
     place_mm = place(13, 15, 12)
     clicks = [Click(place_mm, name, belongs=False) for name in LABELS]
     assert refine(image(), bad_start(), clicks).label_map.array[13, 15, 12] == 0
+
+
+def test_a_label_that_is_not_in_sight_costs_and_changes_nothing() -> None:
+    start, many = bad_start(told=False), {f"other {k}": k for k in range(10, 60)}
+    wide = LabelMap(start.label_map.array, start.label_map.affine, {**LABELS, **many})
+    found = refine(image(), as_segmentation(wide), CLICKS).label_map.array
+    np.testing.assert_array_equal(found, refine(image(), start, CLICKS).label_map.array)
+
+
+def test_what_is_nowhere_near_any_label_can_be_denied() -> None:
+    start = bad_start(told=False)
+    found = refine(image(), start, [Click(place(1, 1, 1), "front", belongs=False)]).label_map
+    assert found.array[1, 1, 1] == 0
+
+
+def test_more_than_can_be_answered_together_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refiner, "MOST_TOGETHER", 1000)
+    with pytest.raises(TooLarge, match="depend on each other"):
+        refine(image(), bad_start(), CLICKS)
 
 
 def test_another_grid_is_refused() -> None:

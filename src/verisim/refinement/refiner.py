@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage, special
 
-from verisim.errors import BadGeometry
+from verisim.errors import BadGeometry, TooLarge
+from verisim.fractions import ONE
 from verisim.progress import SILENT, Clock, Part, Progress
 from verisim.refinement.clicks import Click, Seed, seeds_of
 from verisim.refinement.field import FAR, corrected, nearness
@@ -24,6 +25,12 @@ SHORTEST_MM = 2.0
 
 MOST_VOXELS = 300_000
 """At most so far that the box around a click has so many voxels, and it ends within a second."""
+
+MOST_TOGETHER = 2**24
+"""Voxels times classes of a box around clicks that are close to each other: about ten seconds."""
+
+POSSIBLE = 0.1
+"""A label counts in a box where it is, or where it is somewhere at least as probable."""
 
 SURENESS = 0.7
 """What the logarithms of the model's probabilities are multiplied by: a model that is wrong was
@@ -69,6 +76,7 @@ def refine(
     Raises:
         BadInput: A click lies outside the volume, names no label, or contradicts another.
         BadGeometry: Image and segmentation do not share their voxels.
+        TooLarge: Clicks are spread so densely over so much that they cannot be answered together.
     """
     clock, before = Clock(), present.label_map
     if not volume.shares_grid(before):
@@ -169,15 +177,17 @@ def _joined(one: Box, other: Box) -> Box:
 def _labelled(volume: Volume, present: Segmentation, group: _Group, progress: Progress) -> Array:
     """The values of the labels in a box."""
     before = present.label_map
-    spacing_mm, reach_mm, seeds = before.spacing_mm, group.reach_mm, group.inside
+    spacing_mm, reach_mm = before.spacing_mm, group.reach_mm
+    classes = _classes(present, group)
+    seeds = _among(classes, group.inside)
     image = _standardized(volume.array[(..., *group.box)])
-    scores = _scores(present, group.box, reach_mm)
+    scores = _scores(present, classes, group.box, reach_mm)
     new = corrected(scores, image, seeds, reach_mm, spacing_mm)
     probabilities = special.softmax(new, axis=0)
     near = nearness(image.shape[1:], seeds, reach_mm, spacing_mm)
     smooth = walked(probabilities, image, seeds, spacing_mm, progress)
     winner = (near * smooth + (1 - near) * probabilities).argmax(axis=0)
-    values = np.array([0, *before.labels.values()], before.array.dtype)
+    values = np.array([0, *before.labels.values()])[classes].astype(before.array.dtype)
     # where nothing is decided otherwise, what was cleaned away or painted by hand stays
     decided = (winner != scores.argmax(axis=0)) & (near > 0)
     labelled = np.where(decided, values[winner], before.array[group.box])
@@ -190,6 +200,35 @@ def _labelled(volume: Volume, present: Segmentation, group: _Group, progress: Pr
     return found
 
 
+def _classes(present: Segmentation, group: _Group) -> list[int]:
+    """Those that matter in a box, background first; the others count as background."""
+    before, told = present.label_map, present.maps.probability
+    named = {k for seed in group.seeds if len(seed.allowed) == 1 for k in seed.allowed}
+    there = set(np.unique(before.array[group.box]).tolist())
+    for k, (name, value) in enumerate(before.labels.items(), start=1):
+        if value in there or (
+            name in told and told[name].array[group.box].max() >= POSSIBLE * ONE
+        ):
+            named.add(k)
+    classes = sorted({0, *named})
+    voxels = int(np.prod([side.stop - side.start for side in group.box]))
+    if voxels * len(classes) > MOST_TOGETHER:
+        raise TooLarge(
+            f"The {len(group.seeds)} clicks lie so that {voxels} voxels depend on each other.",
+            "Correct one region, keep the label map, and go on with that.",
+        )
+    return classes
+
+
+def _among(classes: Sequence[int], seeds: Sequence[Seed]) -> tuple[Seed, ...]:
+    """Seeds whose classes are places among some classes."""
+    place = {k: n for n, k in enumerate(classes)}
+    return tuple(
+        replace(seed, allowed=tuple(place[k] for k in seed.allowed if k in place))
+        for seed in seeds
+    )
+
+
 def _standardized(array: Array) -> Array:
     """The image without its finest noise, (C, X, Y, Z), each channel of mean 0 and deviation 1."""
     channels = array.reshape(-1, *array.shape[-3:]).astype(np.float64)
@@ -200,22 +239,24 @@ def _standardized(array: Array) -> Array:
     return found
 
 
-def _scores(present: Segmentation, box: Box, reach_mm: float) -> Array:
+def _scores(present: Segmentation, classes: Sequence[int], box: Box, reach_mm: float) -> Array:
     """Of each class in a box, (K, X, Y, Z), background first: higher is likelier."""
-    labels, told = present.label_map.labels, present.maps.probability
+    labels, told = list(present.label_map.labels), present.maps.probability
+    names = [labels[k - 1] for k in classes[1:]]
     if set(told) != set(labels):
-        return _distances(present.label_map, box, reach_mm)
-    shares = np.stack([told[name].cropped(box).values for name in labels])
+        return _distances(present.label_map, names, box, reach_mm)
+    around = np.zeros((0, *present.label_map.array[box].shape), np.float32)
+    shares = np.stack([told[name].cropped(box).values for name in names]) if names else around
     shares = np.concatenate([1 - shares.sum(axis=0, keepdims=True), shares])
     scores: Array = SURENESS * np.log(np.maximum(shares, SMALLEST), dtype=np.float64)
     return scores
 
 
-def _distances(label_map: LabelMap, box: Box, reach_mm: float) -> Array:
+def _distances(label_map: LabelMap, names: Sequence[str], box: Box, reach_mm: float) -> Array:
     """How deep in each class a voxel lies, in reaches; outside of it, below 0."""
     inside = label_map.array[box]
-    classes = [inside == value for value in label_map.labels.values()]
-    masks = [~np.logical_or.reduce(classes), *classes]
+    found = [inside == label_map.labels[name] for name in names]
+    masks = [~np.logical_or.reduce(found, axis=0) if found else inside == 0, *found]
     scores: Array = np.stack([_depth(mask, label_map.spacing_mm) for mask in masks])
     return scores * 3 / reach_mm
 
