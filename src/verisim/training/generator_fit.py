@@ -99,7 +99,7 @@ class GeneratorFit:
         teaching = self.dataset.split(self.train_split)
         check_enough(teaching, self.train_split)
         by_hand = self.telling.by_hand(self.dataset, self.train_split, self.validation_split)
-        knowing(self.card, by_hand.attributes)
+        self.telling.check(self.card)
         keep_freed()
         make_folder(run_folder)
         clear_unfinished(run_folder)

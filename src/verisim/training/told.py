@@ -72,6 +72,18 @@ class Telling:
                 f"Ask for 2 to {MOST_FAMILIES}.",
             )
 
+    def check(self, card: ModelCard) -> None:
+        """Refuse to tell what cannot hear.
+
+        Raises:
+            BadInput: There are attributes, and the model is of a kind that takes none.
+        """
+        if (self.table or self.families) and not isinstance(card.network, CaseDiffusion):
+            raise BadInput(
+                f"{card.name} is no diffusion model, and others cannot be told attributes.",
+                "Leave out --attributes and --intensity-families, or take --network diffusion.",
+            )
+
     def by_hand(self, dataset: Dataset, teaching: str, choosing: str) -> Told:
         """What the table tells.
 
@@ -121,19 +133,10 @@ UNTOLD = Telling()
 
 
 def knowing(card: ModelCard, attributes: tuple[Attribute, ...]) -> ModelCard:
-    """A generator that can be told these attributes, and no others.
-
-    Raises:
-        BadInput: It is of a kind that cannot be told any.
-    """
-    if isinstance(card.network, CaseDiffusion):
-        return replace(card, network=replace(card.network, attributes=attributes))
-    if attributes:
-        raise BadInput(
-            f"{card.name} is no diffusion model, and others cannot be told attributes.",
-            "Leave out --attributes and --intensity-families, or take --network diffusion.",
-        )
-    return card
+    """A diffusion model that can be told these attributes, and no others; another as it is."""
+    if not isinstance(card.network, CaseDiffusion):
+        return card
+    return replace(card, network=replace(card.network, attributes=attributes))
 
 
 def continued(card: ModelCard, network: CaseGenerator) -> None:
