@@ -142,7 +142,8 @@ def judged(
             teaching = real_of(cases[:train], pairs[:train], told, attribute.name)
             learned[attribute.name] = make(teaching), ceiling(make, real)
         judge, right = learned[attribute.name]
-        made = cases_of(card, attribute.name, value, way, count, Part(progress, k, len(wanted)))
+        part = Part(progress, k, len(wanted), f"{attribute.name} {value}")
+        made = cases_of(card, attribute.name, value, way, count, part)
         yield Row(attribute.name, value, way, judge(made).count(value), count, right)
 
 
