@@ -143,11 +143,10 @@ def synthesize(
         written = cases.fill(synthesizer, range(first, first + count), given, progress)
     if picture is not None:
         cases.draw(picture)
-    kept = count - len(written)
-    facts = {"model": card.title, "folder": output, "written": written, "kept": kept}
     use = use_of(terminal, evaluate_use, output, choose(device)) if evaluate_use else []
-    lines = _lines(written, kept)
-    terminal.answer({**facts, "use": use}, *lines, *([use_table(use)] if use else []))
+    kept = count - len(written)
+    facts = {"model": card.title, "folder": output, "written": written, "kept": kept, "use": use}
+    terminal.answer(facts, *_lines(written, kept), *([use_table(use)] if use else []))
     terminal.note(warning_of(card))
 
 
