@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,7 +10,15 @@ import typer
 
 from verisim.cli.compare_samplers import compare_samplers
 from verisim.cli.evaluate_use import use_of, use_table
-from verisim.cli.options import USER_MODELS, AsJson, Device, Models, Precision, PrecisionOption
+from verisim.cli.options import (
+    USER_MODELS,
+    AsJson,
+    Device,
+    Models,
+    Precision,
+    PrecisionOption,
+    attributes_of,
+)
 from verisim.cli.terminal import COUNT, Terminal
 from verisim.errors import BadInput
 
@@ -46,6 +55,19 @@ def synthesize(
     guidance: Annotated[
         float | None,
         typer.Option(help="How strongly images follow labels; 1 as learned. [as the card says]"),
+    ] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=VALUE that the cases shall have, as size=large; again for another. "
+            "`verisim models` shows what a model knows."
+        ),
+    ] = None,
+    attribute_guidance: Annotated[
+        float | None,
+        typer.Option(
+            help="How strongly label maps follow attributes; 1 as learned. [as the card says]"
+        ),
     ] = None,
     truncation: Annotated[
         float | None,
@@ -102,13 +124,14 @@ def synthesize(
         _compare(model, by_samplers, picture, device, models, as_json)
         return
     terminal = Terminal(as_json)
-    found = find_card(model, SHIPPED_MODELS, models)
     wish = wished(
-        found,
+        find_card(model, SHIPPED_MODELS, models),
         seed=seed,
         steps=steps,
         solver=solver,
         guidance=guidance,
+        attributes=attributes_of(attribute or ()),
+        attribute_guidance=attribute_guidance,
         truncation=truncation,
     )
     with terminal.progress("read", COUNT) as progress:
@@ -120,12 +143,16 @@ def synthesize(
         written = cases.fill(synthesizer, range(first, first + count), given, progress)
     if picture is not None:
         cases.draw(picture)
-    kept = count - len(written)
-    lines = [f"wrote {path}" for path in written] + ([f"kept {kept} cases"] if kept else [])
-    facts = {"model": card.title, "folder": output, "written": written, "kept": kept}
     use = use_of(terminal, evaluate_use, output, choose(device)) if evaluate_use else []
-    terminal.answer({**facts, "use": use}, *lines, *([use_table(use)] if use else []))
+    kept = count - len(written)
+    facts = {"model": card.title, "folder": output, "written": written, "kept": kept, "use": use}
+    terminal.answer(facts, *_lines(written, kept), *([use_table(use)] if use else []))
     terminal.note(warning_of(card))
+
+
+def _lines(written: Sequence[Path], kept: int) -> list[str]:
+    """What was done, for a person."""
+    return [f"wrote {path}" for path in written] + ([f"kept {kept} cases"] if kept else [])
 
 
 def _compare(

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from verisim.diffusion import Generation, Preconditioned
 from verisim.errors import BadCard
+from verisim.networks.attributes import beside
 from verisim.networks.case_diffusion import CaseDenoiser, CaseGenerator
 from verisim.precision import reduced_precision
 from verisim.training.batches import Batch
@@ -22,7 +23,8 @@ SPREAD = 1.2
 """Standard deviation of ln σ (Karras 2022, table 1)."""
 
 DROPPED = 0.1
-"""Share of the cases whose image is learned without its label map (Ho and Salimans 2022)."""
+"""Share of the cases that are learned without label map and attributes, and share of those that
+are learned without one of the attributes (Ho and Salimans 2022)."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,17 @@ class Generating:
         image, inside = batch.image.to(device), batch.inside.to(device)
         masks = one_hot(batch.label.to(device), network.classes)
         if network.labels is None:
+            told = _told(batch, network, None, generator).to(image)
             both = torch.cat([image, 2 * masks - 1], dim=1)
-            return self._error(network.image, both, inside, inside, OF_BOTH, generator)
+            known = beside(inside, told)
+            return self._error(network.image, both, known, inside, OF_BOTH, generator)
         coarse, within = coarser(2 * masks - 1, network), coarser(inside, network)
-        kept = (torch.rand(len(image), generator=generator) >= DROPPED).to(image)
-        known = torch.cat([masks * inside * kept[:, None, None, None, None], inside], dim=1)
-        of_labels = self._error(network.labels, coarse, within, within, OF_LABELS, generator)
+        kept = _kept((len(image), 1), generator)
+        told = _told(batch, network, kept, generator).to(image)
+        shown = masks * inside * kept.to(image)[..., None, None, None]
+        known = beside(torch.cat([shown, inside], dim=1), told)
+        alone = beside(within, told)
+        of_labels = self._error(network.labels, coarse, alone, within, OF_LABELS, generator)
         return of_labels + self._error(network.image, image, known, inside, OF_IMAGES, generator)
 
     def _error(
@@ -78,6 +85,35 @@ class Generating:
         errors = ((cleaned - clean) ** 2 * inside).flatten(1).sum(1)
         voxels = inside.flatten(1).sum(1).clamp(min=1) * clean.shape[1]
         return (weight * errors / voxels).mean()
+
+
+def _kept(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """1 at what is told, 0 at what is dropped."""
+    return (torch.rand(shape, generator=generator) >= DROPPED).float()
+
+
+def _told(
+    batch: Batch, network: CaseGenerator, kept: Tensor | None, generator: torch.Generator
+) -> Tensor:
+    """Attributes (B, A) of which some are dropped: all of a case, as its label map, or single.
+
+    So both are learned: a case of which nothing is known, and one of which a part is.
+
+    Args:
+        batch: With the attributes.
+        network: Knows which channels are of one attribute.
+        kept: (B, 1), 0 where the label map is dropped; None where there is none to drop.
+        generator: Of the chances.
+    """
+    attributes = network.plan.attributes
+    if not attributes:  # no chance is taken: a training without them is the same as ever
+        return torch.zeros(len(batch.image), 0)
+    cases = len(batch.image)
+    told = torch.zeros(cases, network.plan.told) if batch.attributes is None else batch.attributes
+    whole = _kept((cases, 1), generator) if kept is None else kept
+    widths = torch.tensor([len(one.values) for one in attributes])
+    single = _kept((cases, len(attributes)), generator).repeat_interleave(widths, dim=1)
+    return told.cpu() * whole * single
 
 
 def coarser(masks: Tensor, network: CaseGenerator) -> Tensor:
