@@ -6,10 +6,12 @@ from verisim.diffusion.denoiser import (
     NetworkDenoiser,
     Parameterization,
     Preconditioned,
+    Within,
     clean_of,
     noise_of,
     target_of,
 )
+from verisim.diffusion.distillation import Teacher, landing
 from verisim.diffusion.generation import Generation
 from verisim.diffusion.sampler import DDIM, DDPM, DPMSolver, Heun, Sampler
 from verisim.diffusion.sampling import Sampling
@@ -32,7 +34,10 @@ __all__ = [
     "Preconditioned",
     "Sampler",
     "Sampling",
+    "Teacher",
+    "Within",
     "clean_of",
+    "landing",
     "noise_of",
     "target_of",
 ]

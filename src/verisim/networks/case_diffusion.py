@@ -129,6 +129,13 @@ class CaseGenerator(Boxes):
             self.image = CaseDenoiser(plan, channels, classes + 1)
 
 
+def without_labels(known: Tensor) -> Tensor:
+    """The condition of an image (B, K + 1, X, Y, Z) with nothing but the box."""
+    box = torch.zeros_like(known)
+    box[:, -1] = known[:, -1]
+    return box
+
+
 def _places(like: Tensor) -> Tensor:
     """Coordinates of the voxels, -1 to 1 along each axis, (B, 3, X, Y, Z)."""
     axes = [torch.linspace(-1, 1, side, device=like.device) for side in like.shape[2:]]

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from verisim.diffusion import Denoiser, Generation, Guided, Preconditioned
-from verisim.networks.case_diffusion import CaseGenerator
+from verisim.diffusion import Denoiser, Generation, Guided, Preconditioned, Within
+from verisim.networks.case_diffusion import CaseGenerator, without_labels
 from verisim.networks.unet import Triple
 from verisim.precision import reduced_precision
 from verisim.progress import SILENT, Part, Progress
@@ -143,7 +143,7 @@ class DiffusionMaker:
         """The image (1, C, X, Y, Z) that goes with a label map."""
         network = self.network.image
         learned = Preconditioned(network, self.generation.noise)
-        guided = Guided(learned, self.generation.guidance, _without_labels)
+        guided = Guided(learned, self.generation.guidance, without_labels)
         denoiser = _Watched(guided, lambda clean: self.watch(clean[0, 0]))
         known = torch.cat([masks, inside], dim=1)
         steps = self.generation.steps
@@ -178,19 +178,8 @@ class DiffusionMaker:
         schedule = self.generation.noise
         noise = torch.randn((1, made, *inside.shape[2:]), generator=generator).to(inside)
         largest = schedule.sigma(torch.tensor(schedule.latest))
-        sampler = self.generation.sampler(_Within(denoiser, inside), generator)
+        sampler = self.generation.sampler(Within(denoiser, inside), generator)
         return sampler.sample(largest * noise * inside, known, steps, progress=progress)
-
-
-@dataclass(frozen=True)
-class _Within:
-    """A denoiser of what lies in a box; beyond it there is nothing."""
-
-    denoiser: Denoiser
-    inside: Tensor
-
-    def __call__(self, noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
-        return self.denoiser(noisy * self.inside, t, condition) * self.inside
 
 
 @dataclass(frozen=True)
@@ -235,13 +224,6 @@ def _masks(likely: Tensor, inside: Tensor) -> Tensor:
     """The likeliest class of each voxel as masks of 0 and 1; beyond the box there is none."""
     chosen = functional.one_hot(likely.argmax(dim=1), likely.shape[1])
     return chosen.movedim(-1, 1).float() * inside
-
-
-def _without_labels(known: Tensor) -> Tensor:
-    """The condition with nothing but the box."""
-    box = torch.zeros_like(known)
-    box[:, -1] = known[:, -1]
-    return box
 
 
 def _nothing(noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:

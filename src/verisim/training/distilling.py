@@ -1,0 +1,118 @@
+"""What a student of few steps is trained for: to go in one step where its teacher takes many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from verisim.diffusion import (
+    DDIM,
+    Denoiser,
+    Generation,
+    Guided,
+    Preconditioned,
+    Teacher,
+    Within,
+)
+from verisim.errors import BadCard
+from verisim.networks.case_diffusion import CaseDenoiser, CaseGenerator, without_labels
+from verisim.precision import reduced_precision
+from verisim.training.batches import Batch
+from verisim.training.generating import Lesson, lessons_of, mean_square
+
+OWN = 2
+"""Every so many rounds the student itself made the noisy cases, from noise alone, as it will when
+it makes cases; the others are of training cases, which are more varied."""
+
+
+@dataclass(frozen=True)
+class Distilling:
+    """Squared error of one large step beside a teacher's small ones (Salimans and Ho 2022).
+
+    The teacher is guided as its card says, and the student learns the guidance with the rest
+    (Meng 2023). Steps take turns among those from noise to data. The error is that of the guess
+    with which a step of DDIM ends where the teacher ends, weighted so that all noise counts
+    alike.
+
+    Args:
+        teacher: Its networks, which stay as they are.
+        generation: How the teacher is asked.
+        steps: Of the student, from noise to data.
+        seed: With the number of the step it decides noise.
+    """
+
+    teacher: CaseGenerator
+    generation: Generation
+    steps: int
+    seed: int
+
+    def __call__(self, network: nn.Module, batch: Batch, step: int) -> Tensor:
+        """See `Objective`."""
+        if not isinstance(network, CaseGenerator):
+            raise BadCard("Only generators learn to make cases.", "Train it to segment.")
+        generator = self.noise_of(step)
+        asked, learned = lessons_of(self.teacher, batch), lessons_of(network, batch)
+        errors = [
+            self._error(one, other.network, step, generator)
+            for one, other in zip(asked, learned, strict=True)
+        ]
+        return torch.stack(errors).sum()
+
+    def noise_of(self, step: int) -> torch.Generator:
+        """What decides the noise of a step."""
+        return torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+
+    def _error(
+        self, asked: Lesson, network: CaseDenoiser, step: int, generator: torch.Generator
+    ) -> Tensor:
+        """λ(σ) |D(x_t) − x̂_0|² with x̂_0 of the teacher, averaged over what is inside."""
+        schedule = self.generation.noise
+        # they stay on the processor: it looks at them, and would wait for a graphics card
+        times = schedule.times(self.steps)
+        k = step % self.steps
+        student = _Asked(Within(Preconditioned(network, schedule), asked.inside))
+        teacher = Teacher.of(self._guided(asked), schedule, self.steps)
+        with reduced_precision(asked.clean.device):
+            with torch.no_grad():
+                made = student if step // self.steps % OWN == 0 else None
+                noisy = self._noisy(asked, made, times[: k + 1], generator)
+                target = teacher.target(noisy, times[k], times[k + 1], asked.known)
+            guess = student(noisy, times[k].expand(len(noisy)), asked.known)
+        weight = 1 + 1 / float(schedule.sigma(times[k])) ** 2
+        return weight * mean_square(guess - target, asked.inside).mean()
+
+    def _guided(self, asked: Lesson) -> Denoiser:
+        """The teacher as it makes cases: only images for label maps are guided."""
+        denoiser: Denoiser = Preconditioned(asked.network, self.generation.noise)
+        if self.teacher.labels is not None and asked.network is self.teacher.image:
+            denoiser = Guided(denoiser, self.generation.guidance, without_labels)
+        return _Asked(Within(denoiser, asked.inside))
+
+    def _noisy(
+        self, asked: Lesson, student: Denoiser | None, times: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        """Cases at the last of some times: made by a student until then, or of the training."""
+        schedule = self.generation.noise
+        noise = torch.randn(asked.clean.shape, generator=generator, device=generator.device)
+        noise = noise.to(asked.clean) * asked.inside
+        if student is None and len(times) > 1:
+            return asked.clean * asked.inside + schedule.sigma(times[-1]) * noise
+        # sampling begins with noise alone, so the first step is learned from nothing else
+        noisy = schedule.sigma(times[0]) * noise
+        for before, after in pairwise(times):
+            noisy = DDIM(student, schedule).step(noisy, before, after, asked.known)
+        return noisy
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A denoiser that is asked about times on the processor."""
+
+    denoiser: Denoiser
+
+    def __call__(self, noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
+        return self.denoiser(noisy, t.to(noisy.device), condition)
+
