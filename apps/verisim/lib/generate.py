@@ -5,7 +5,6 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -202,6 +201,6 @@ def _told(card: ModelCard, case: SyntheticCase) -> dict[str, Any]:
         "model": {"name": card.name, "version": card.version},
         "synthetic": True,
         "audited": False,
-        "provenance": asdict(case.provenance),
+        "provenance": case.provenance.told,
         "warnings": [warning_of(card)],
     }

@@ -40,6 +40,8 @@ def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
     yield "for", card.kind
     yield "labels", ", ".join(f"{value} {name}" for name, value in card.labels.items())
     yield "input", ", ".join(card.channels)
+    if attributes := getattr(card.network, "attributes", ()):
+        yield "attributes", "; ".join(one.title for one in attributes)
     if card.training is not None:
         record = card.training
         yield "trained on", f"{record.data}, {record.cases} cases of the split {record.split}"

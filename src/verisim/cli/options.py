@@ -1,5 +1,6 @@
 """Options that several commands share, described once."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -100,6 +101,26 @@ RunFolder = Annotated[
     Path | None,
     typer.Option(help="Folder of checkpoint and curves, continued if it exists. [runs/NAME-vN]"),
 ]
+
+
+def attributes_of(said: Sequence[str]) -> dict[str, str]:
+    """Name to value of what is said as NAME=VALUE.
+
+    Raises:
+        BadInput: Something else is said, or two values of one attribute.
+    """
+    asked: dict[str, str] = {}
+    for one in said:
+        name, equals, value = (part.strip() for part in one.partition("="))
+        if not (name and equals and value):
+            raise BadInput(f"{one!r} is no attribute with its value.", "Say it as size=large.")
+        if name in asked:
+            raise BadInput(
+                f"The attribute {name!r} is asked for twice: {asked[name]} and {value}.",
+                "Say it once; make the cases of each value by a command of its own.",
+            )
+        asked[name] = value
+    return asked
 
 
 def check_training(

@@ -9,7 +9,15 @@ import typer
 
 from verisim.cli.compare_samplers import compare_samplers
 from verisim.cli.evaluate_use import use_of, use_table
-from verisim.cli.options import USER_MODELS, AsJson, Device, Models, Precision, PrecisionOption
+from verisim.cli.options import (
+    USER_MODELS,
+    AsJson,
+    Device,
+    Models,
+    Precision,
+    PrecisionOption,
+    attributes_of,
+)
 from verisim.cli.terminal import COUNT, Terminal
 from verisim.errors import BadInput
 
@@ -46,6 +54,19 @@ def synthesize(
     guidance: Annotated[
         float | None,
         typer.Option(help="How strongly images follow labels; 1 as learned. [as the card says]"),
+    ] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=VALUE that the cases shall have, as size=large; again for another. "
+            "`verisim models` shows what a model knows."
+        ),
+    ] = None,
+    attribute_guidance: Annotated[
+        float | None,
+        typer.Option(
+            help="How strongly label maps follow attributes; 1 as learned. [as the card says]"
+        ),
     ] = None,
     truncation: Annotated[
         float | None,
@@ -109,6 +130,8 @@ def synthesize(
         steps=steps,
         solver=solver,
         guidance=guidance,
+        attributes=attributes_of(attribute or ()),
+        attribute_guidance=attribute_guidance,
         truncation=truncation,
     )
     with terminal.progress("read", COUNT) as progress:

@@ -66,6 +66,17 @@ def train_generator(
             help="16 features and batch 2, or what the plan says. [light on a processor]",
         ),
     ] = None,
+    attributes: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file with the column case, and one for each attribute that may be asked for "
+            "afterwards; an empty cell is unknown."
+        ),
+    ] = None,
+    intensity_families: Annotated[
+        int,
+        typer.Option(help="Also group the cases by their intensities, as one more attribute."),
+    ] = 0,
     mirror: Annotated[
         str,
         typer.Option(help="Axes along which cases may be mirrored: x if it has both sides."),
@@ -97,14 +108,17 @@ def train_generator(
     from verisim.devices import choose
     from verisim.training.generator_fit import GeneratorFit, check_enough, schedule_of
     from verisim.training.schedule import Schedule
+    from verisim.training.told import Telling
 
     check_training(
         "train-generator DATASET --name my-cases", name, start_from, minutes, iterations
     )
     terminal, chosen = Terminal(as_json), choose(device)
+    telling = Telling(attributes, intensity_families)
     with terminal.warnings_as_notes():
         opened = open_dataset(dataset, subject_pattern, subject_table)
         check_enough(opened.split(train_split), train_split)
+        telling.by_hand(opened, train_split, val_split)  # what is wrong with it is said at once
     light = (chosen == "cpu") if light is None else light
     wish = Wish(name, description, "auto", configuration, "", light, mirror, batch_size)
     if start_from:
@@ -116,7 +130,7 @@ def train_generator(
     wanted = Schedule(steps, batch, learning_rate, validate_every=min(validate_every, steps))
     schedule = schedule_of(card, replace(wanted, seed=seed))
     folder = run or Path("runs") / f"{card.name}-v{card.version + bool(card.sha256)}"
-    fit = GeneratorFit(card, opened, schedule, train_split, val_split, chosen, minutes)
+    fit = GeneratorFit(card, opened, schedule, train_split, val_split, chosen, minutes, telling)
     terminal.note(f"Checkpoint and curves are in {folder}; the same command continues the run.")
     with terminal.warnings_as_notes(), terminal.progress("train", COUNT) as progress:
         trained = _timed(fit(folder, models, progress), chosen)

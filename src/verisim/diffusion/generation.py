@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import ClassVar
 
@@ -30,6 +31,11 @@ class Generation:
         solver: The sampler of both.
         guidance: How much more the image follows the label map than it learned to: 1 as it
             learned, 0 not at all (Ho and Salimans 2022).
+        attribute_guidance: How much more what is made first, the label map, or image and labels
+            together, follows the attributes that are asked for than it learned to. The image
+            follows them as it follows the label map.
+        attributes: Name to value of what the cases shall be, of those that the model knows;
+            whatever is not listed may be anything.
         seed: Decides the noise: the same seed gives the same cases.
 
     Raises:
@@ -40,6 +46,8 @@ class Generation:
     label_steps: int = 20
     solver: Solver = "dpm-solver"
     guidance: float = 1.5
+    attribute_guidance: float = 2.0
+    attributes: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -48,17 +56,23 @@ class Generation:
         for number in (self.steps, self.label_steps):
             if not 1 <= number <= MOST:
                 raise BadInput(f"{number} steps cannot be taken.", f"Ask for 1 to {MOST} steps.")
-        if not (isfinite(self.guidance) and 0 <= self.guidance <= STRONGEST):
-            raise BadInput(
-                f"A guidance of {self.guidance:g} cannot be followed.",
-                f"Say a number from 0 to {STRONGEST:g}; 1 is what the model learned.",
-            )
+        for strength in (self.guidance, self.attribute_guidance):
+            if not (isfinite(strength) and 0 <= strength <= STRONGEST):
+                raise BadInput(
+                    f"A guidance of {strength:g} cannot be followed.",
+                    f"Say a number from 0 to {STRONGEST:g}; 1 is what the model learned.",
+                )
         check_seed(self.seed)
 
     @property
     def questions(self) -> int:
         """How often a step asks the network of images: guidance asks twice."""
         return 1 if self.guidance == 1 else 2
+
+    @property
+    def pull(self) -> float:
+        """Guidance of what is made first: 1, which asks once, where no attribute is asked for."""
+        return self.attribute_guidance if self.attributes else 1.0
 
     @property
     def noise(self) -> Karras:

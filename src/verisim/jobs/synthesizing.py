@@ -7,9 +7,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from verisim.card import ModelCard
 from verisim.diffusion.generation import STRONGEST
@@ -30,6 +30,21 @@ MOST_AT_ONCE = 500
 """Cases of one job; of more, several jobs make one set by `first`."""
 
 
+WISHES = {
+    "seed",
+    "steps",
+    "solver",
+    "guidance",
+    "attributes",
+    "attribute_guidance",
+    "truncation",
+}
+"""What of a request is said of how cases come out of noise."""
+
+Word = Annotated[str, StringConstraints(min_length=1, max_length=80)]
+"""Name or value of an attribute."""
+
+
 class SynthesizeRequest(BaseModel, frozen=True, extra="forbid"):
     """What may be asked of a model that makes cases.
 
@@ -41,6 +56,8 @@ class SynthesizeRequest(BaseModel, frozen=True, extra="forbid"):
         steps: From noise to image; None as its card says.
         solver: The sampler; None as its card says.
         guidance: How strongly images follow label maps; None as its card says.
+        attributes: Name to value of what the cases shall be, of those that the model knows.
+        attribute_guidance: How strongly label maps follow these; None as its card says.
         truncation: How far a StyleGAN goes from the mean case; None as its card says.
         format: Of the images.
         precision: single: the same voxels on every machine.
@@ -54,6 +71,8 @@ class SynthesizeRequest(BaseModel, frozen=True, extra="forbid"):
     steps: int | None = Field(None, ge=1, le=MOST)
     solver: Solver | None = None
     guidance: float | None = Field(None, ge=0, le=STRONGEST, allow_inf_nan=False)
+    attributes: dict[Word, Word] = Field(default_factory=dict, max_length=40)
+    attribute_guidance: float | None = Field(None, ge=0, le=STRONGEST, allow_inf_nan=False)
     truncation: float | None = Field(None, gt=0, le=FARTHEST, allow_inf_nan=False)
     format: Literal["nifti", "nrrd", "dicom"] = "nifti"
     precision: Literal["auto", "single"] = "auto"
@@ -61,7 +80,7 @@ class SynthesizeRequest(BaseModel, frozen=True, extra="forbid"):
 
     def of(self, card: ModelCard) -> ModelCard:
         """The card with the wish; that of what makes no cases as it is."""
-        wish = self.model_dump(include={"seed", "steps", "solver", "guidance", "truncation"})
+        wish = self.model_dump(include=WISHES)
         return wished(card, **wish)
 
 

@@ -8,7 +8,9 @@ from typing import ClassVar
 import torch
 from pydantic import ConfigDict
 from torch import Tensor, nn
+from torch.nn import functional
 
+from verisim.networks.attributes import Attribute, check_attributes
 from verisim.networks.boxes import Boxes
 from verisim.networks.layers import Head
 from verisim.networks.timed import TIME_CHANNELS, Decoder, Encoder, Time
@@ -28,6 +30,7 @@ class CaseDiffusion:
         kernel_sizes: Convolution kernel of each stage.
         joint: Whether image and labels are made together, as channels of one picture, instead
             of one after the other (as in Akbar 2025).
+        attributes: What may be asked of a case beside its labels.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -36,6 +39,7 @@ class CaseDiffusion:
     strides: tuple[Triple, ...]
     kernel_sizes: tuple[Triple, ...]
     joint: bool = False
+    attributes: tuple[Attribute, ...] = ()
 
     @classmethod
     def like(cls, unet: UNet, joint: bool = False) -> CaseDiffusion:
@@ -44,6 +48,7 @@ class CaseDiffusion:
 
     def __post_init__(self) -> None:
         check_stages("generator", self.features, self.strides, self.kernel_sizes)
+        check_attributes(self.attributes)
 
     @property
     def divisor(self) -> Triple:
@@ -54,6 +59,11 @@ class CaseDiffusion:
     def coarse(self) -> Triple:
         """Voxels along each axis that one voxel of the label maps' grid stands for."""
         return self.strides[1]
+
+    @property
+    def told(self) -> int:
+        """A, the channels that tell attributes: one a value."""
+        return sum(len(one.values) for one in self.attributes)
 
     @property
     def without_finest(self) -> CaseDiffusion:
@@ -73,10 +83,13 @@ class CaseDenoiser(nn.Module):
 
     It also sees where each voxel lies: of one organ there is one, at about the same place.
 
+    Attributes are told with the time. As channels they would be lost: instance normalization
+    takes away whatever is the same everywhere.
+
     Args:
         plan: Its shape.
         made: Channels that it cleans.
-        known: Channels of the condition.
+        known: K, channels of the condition; behind them those of the attributes may follow.
     """
 
     def __init__(self, plan: CaseDiffusion, made: int, known: int) -> None:
@@ -86,6 +99,9 @@ class CaseDenoiser(nn.Module):
         self.encoder = Encoder(plan, made + known + 3, time=True)
         self.decoder = Decoder(plan)
         self.head = Head(nn.Conv3d(plan.features[0], made, kernel_size=1))
+        # at first they say nothing, so that training can begin with weights that never heard them
+        silent = torch.zeros(TIME_CHANNELS, plan.told)
+        self.attributes = nn.Parameter(silent) if plan.told else None
 
     def forward(self, noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         """Predict.
@@ -93,19 +109,30 @@ class CaseDenoiser(nn.Module):
         Args:
             noisy: (B, made, X, Y, Z).
             t: Time of each, (B,), 0 to 1.
-            condition: What is known, (B, known, X, Y, Z).
+            condition: What is known, (B, K, X, Y, Z), or (B, K + A, X, Y, Z) with attributes;
+                where all of an attribute's channels are 0 it is unknown.
 
         Returns:
             (B, made, X, Y, Z).
         """
         told = self.time(t)
-        features = torch.cat([noisy, condition, _places(noisy)], dim=1)
+        if self.attributes is not None and condition.shape[1] > self.known:
+            attributes = condition[:, self.known :, 0, 0, 0]  # they are the same everywhere
+            told = told + functional.linear(attributes, self.attributes)
+        seen = condition[:, : self.known]
+        features = torch.cat([noisy, seen, _places(noisy)], dim=1)
         skips: list[Tensor] = []
         for stage in self.encoder.stages:
             features = stage(features, told)
             skips.append(features)
         predicted: Tensor = self.head(self.decoder(skips, told))
         return predicted
+
+    def nothing_but_box(self, condition: Tensor) -> Tensor:
+        """A condition (B, K, X, Y, Z) or (B, K + A, X, Y, Z) without labels and attributes."""
+        box = torch.zeros_like(condition)
+        box[:, self.known - 1] = condition[:, self.known - 1]
+        return box
 
 
 class CaseGenerator(Boxes):
@@ -127,13 +154,6 @@ class CaseGenerator(Boxes):
         else:
             self.labels = CaseDenoiser(plan.without_finest, classes, 1)
             self.image = CaseDenoiser(plan, channels, classes + 1)
-
-
-def without_labels(known: Tensor) -> Tensor:
-    """The condition of an image (B, K + 1, X, Y, Z) with nothing but the box."""
-    box = torch.zeros_like(known)
-    box[:, -1] = known[:, -1]
-    return box
 
 
 def _places(like: Tensor) -> Tensor:

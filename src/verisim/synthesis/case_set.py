@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -122,7 +122,7 @@ class CaseSet:
             return folder / name
         path = folder / f"{name}{SUFFIXES[self.kind]}"
         if self.kind == "nrrd":
-            said = json.dumps(asdict(about))
+            said = json.dumps(about.told)
             nrrd.write(path, volume, {MARK: "yes", "content": about.description, "source": said})
         else:
             nifti.write(path, volume, about.description)

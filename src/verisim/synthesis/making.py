@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from verisim.diffusion import Denoiser, Generation, Guided, Preconditioned, Within
-from verisim.networks.case_diffusion import CaseGenerator, without_labels
+from verisim.networks.attributes import beside, told
+from verisim.networks.case_diffusion import CaseDenoiser, CaseGenerator
 from verisim.networks.unet import Triple
 from verisim.precision import reduced_precision
 from verisim.progress import SILENT, Part, Progress
@@ -126,8 +127,8 @@ class DiffusionMaker:
         assert network is not None, "asked only where labels come first"
         coarse = functional.avg_pool3d(inside, self.network.plan.coarse)
         steps = self.generation.label_steps
-        denoiser: Denoiser = Preconditioned(network, self.generation.noise)
-        denoiser = _Watched(denoiser, lambda clean: self.watch(clean[0].argmax(dim=0)))
+        guided = self._guided(network, self.generation.pull)
+        denoiser = _Watched(guided, lambda clean: self.watch(clean[0].argmax(dim=0)))
         clean = self._sampled(denoiser, coarse, coarse, network.made, steps, generator, progress)
         return _masks(finer(clean, self.network.plan.coarse), inside)
 
@@ -142,8 +143,7 @@ class DiffusionMaker:
     ) -> Tensor:
         """The image (1, C, X, Y, Z) that goes with a label map."""
         network = self.network.image
-        learned = Preconditioned(network, self.generation.noise)
-        guided = Guided(learned, self.generation.guidance, without_labels)
+        guided = self._guided(network, self.generation.guidance)
         denoiser = _Watched(guided, lambda clean: self.watch(clean[0, 0]))
         known = torch.cat([masks, inside], dim=1)
         steps = self.generation.steps
@@ -158,12 +158,18 @@ class DiffusionMaker:
     ) -> Making:
         """Image and labels as channels of one picture."""
         network, steps = self.network.image, self.generation.steps
-        learned = Preconditioned(network, self.generation.noise)
-        denoiser = _Watched(learned, lambda clean: self.watch(clean[0, 0]))
+        guided = self._guided(network, self.generation.pull)
+        denoiser = _Watched(guided, lambda clean: self.watch(clean[0, 0]))
         both = self._sampled(denoiser, inside, inside, network.made, steps, generator, progress)
         image, masks = both[:, : self.network.channels], both[:, self.network.channels :]
         labels = _masks(masks, inside).argmax(dim=1)[0]
-        return Making(image[(0, slice(None), *place)], labels[place], self._evaluations)
+        evaluations = self._evaluations * (1 if self.generation.pull == 1 else 2)
+        return Making(image[(0, slice(None), *place)], labels[place], evaluations)
+
+    def _guided(self, network: CaseDenoiser, scale: float) -> Denoiser:
+        """A denoiser that follows what is known, but for the box, more than it learned to."""
+        learned = Preconditioned(network, self.generation.noise)
+        return Guided(learned, scale, network.nothing_but_box)
 
     def _sampled(
         self,
@@ -179,7 +185,9 @@ class DiffusionMaker:
         noise = torch.randn((1, made, *inside.shape[2:]), generator=generator).to(inside)
         largest = schedule.sigma(torch.tensor(schedule.latest))
         sampler = self.generation.sampler(Within(denoiser, inside), generator)
-        return sampler.sample(largest * noise * inside, known, steps, progress=progress)
+        attributes = told(self.network.plan.attributes, self.generation.attributes)
+        condition = beside(known, attributes[None])
+        return sampler.sample(largest * noise * inside, condition, steps, progress=progress)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 
 from verisim import __version__
 from verisim.card import ModelCard
 from verisim.diffusion import Generation
 from verisim.files.marks import MARK
+from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.networks.random_contrast import Chance
 from verisim.networks.stylegan import Latents
 from verisim.volume import LabelMap, Volume
@@ -34,6 +37,8 @@ class Provenance:
         trained_on: Name of the data set that the generator learned from.
         training_cases: How many of its cases.
         training_sha256: Fingerprint of what it learned from, which names nobody.
+        attributes: Name to value of what was asked for beside the labels.
+        attribute_guidance: How strongly what is made first follows them; 0 where none are asked.
         version: Of verisim.
         synthetic: Always true.
     """
@@ -52,22 +57,36 @@ class Provenance:
     trained_on: str
     training_cases: int
     training_sha256: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    attribute_guidance: float = 0.0
     version: str = __version__
     synthetic: bool = True
 
     @property
     def name(self) -> str:
         """Of the case's files."""
-        return f"{MARK.lower()}_{self.generator.replace(' ', '-')}_s{self.seed}_{self.number:05}"
+        # one folder may hold the same number as small and as large
+        asked = "".join(f"_{_plain(name)}-{_plain(one)}" for name, one in self.attributes.items())
+        model = self.generator.replace(" ", "-")
+        return f"{MARK.lower()}_{model}{asked}_s{self.seed}_{self.number:05}"
 
     @property
     def description(self) -> str:
         """In few words, for a header."""
-        return f"{MARK} {self.generator} seed {self.seed} number {self.number}"
+        asked = "".join(f" {name} {value}" for name, value in self.attributes.items())
+        return f"{MARK} {self.generator} seed {self.seed} number {self.number}{asked}"
+
+    @property
+    def told(self) -> dict[str, object]:
+        """All of it that says something: what nobody asked for is left out."""
+        said = asdict(self)
+        if not self.attributes:
+            del said["attributes"], said["attribute_guidance"]
+        return said
 
     def to_json(self) -> str:
-        """All of it."""
-        return json.dumps(asdict(self), indent=1) + "\n"
+        """The same as text."""
+        return json.dumps(self.told, indent=1) + "\n"
 
 
 def provenance_of(
@@ -98,6 +117,8 @@ def provenance_of(
         trained_on=training.data if training else "",
         training_cases=training.cases if training else 0,
         training_sha256=training.fingerprint if training else "",
+        attributes=_in_order(card, sampled.attributes) if sampled else {},
+        attribute_guidance=sampled.attribute_guidance if sampled and sampled.attributes else 0.0,
     )
 
 
@@ -106,6 +127,17 @@ def warning_of(card: ModelCard) -> str:
     if isinstance(card.generation, Chance):
         return "Their shapes are those of the label maps, a little bent: as private as these are."
     return "Not audited: these cases may copy training patients. Do not share them yet."
+
+
+def _in_order(card: ModelCard, asked: Mapping[str, str]) -> dict[str, str]:
+    """What is asked in the order of the card, however it was said."""
+    known = card.network.attributes if isinstance(card.network, CaseDiffusion) else ()
+    return {one.name: asked[one.name] for one in known if one.name in asked}
+
+
+def _plain(word: str) -> str:
+    """A word that may be part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", word)
 
 
 def sha256_of_voxels(volume: Volume) -> str:

@@ -13,7 +13,8 @@ import torch
 from verisim.card import ModelCard
 from verisim.diffusion import Generation
 from verisim.errors import BadCard, BadInput
-from verisim.networks.case_diffusion import CaseGenerator
+from verisim.networks.attributes import told
+from verisim.networks.case_diffusion import CaseDiffusion, CaseGenerator
 from verisim.networks.random_contrast import Chance, RandomContrast
 from verisim.networks.stylegan import Latents, StyleGenerator
 from verisim.planning.explain import sides
@@ -168,12 +169,13 @@ class Synthesizer:
 
 
 def wished(card: ModelCard, **wish: object) -> ModelCard:
-    """The card with those settings of its generation that are not None.
+    """The card with those settings of its generation that are said: not None, and not empty.
 
     Raises:
-        BadInput: One is out of bounds, or no setting of such a model.
+        BadInput: One is out of bounds, or no setting of such a model, or an attribute that it
+            does not know.
     """
-    given: dict[str, Any] = {name: one for name, one in wish.items() if one is not None}
+    given: dict[str, Any] = {name: one for name, one in wish.items() if one not in (None, {})}
     if card.generation is None:
         return card
     known = [one.name for one in fields(card.generation)]
@@ -182,6 +184,8 @@ def wished(card: ModelCard, **wish: object) -> ModelCard:
             f"{card.title} has no setting {', '.join(odd)}.",
             f"Leave it out; its settings are: {', '.join(known)}.",
         )
+    if isinstance(card.network, CaseDiffusion):
+        told(card.network.attributes, given.get("attributes", {}))
     return replace(card, generation=replace(card.generation, **given))
 
 

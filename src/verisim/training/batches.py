@@ -25,11 +25,13 @@ class Batch:
         image: (B, C, X, Y, Z).
         label: (B, 1, X, Y, Z).
         within: (B, 1, X, Y, Z), 1 where the volume is; None: everywhere.
+        attributes: (B, A), what is told of each case; None: nothing.
     """
 
     image: Tensor
     label: Tensor
     within: Tensor | None = None
+    attributes: Tensor | None = None
 
     @property
     def inside(self) -> Tensor:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from verisim.training.batches import Batch, crop
 from verisim.training.examples import Example
+from verisim.training.told import NOTHING, Told
 from verisim.volume import Array
 
 DEFORMED = 0.5
@@ -35,6 +36,7 @@ class CaseBatches:
         mirrored_axes: Along which half of the cases are mirrored.
         seed: With the number of the batch it decides everything.
         changed: Whether cases are mirrored and deformed at all.
+        told: What is told of the cases.
     """
 
     examples: Sequence[Example]
@@ -44,15 +46,17 @@ class CaseBatches:
     mirrored_axes: tuple[int, ...]
     seed: int
     changed: bool = True
+    told: Told = NOTHING
 
     def __call__(self, step: int) -> Batch:
         """Batch number `step`."""
         generator = np.random.default_rng((self.seed, step))
         drawn = [self._case(generator) for _ in range(self.batch_size)]
-        images, labels, inside = zip(*drawn, strict=True)
-        return Batch(torch.stack(images), torch.stack(labels), torch.stack(inside))
+        images, labels, inside, told = (torch.stack(one) for one in zip(*drawn, strict=True))
+        return Batch(images, labels, inside, told)
 
-    def _case(self, generator: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def _case(self, generator: np.random.Generator) -> tuple[Tensor, ...]:
+        """Image, label, where the volume is, and what is told of it."""
         example = self.examples[generator.integers(len(self.examples))]
         image, label = self._slice(example, generator)
         if self.changed:
@@ -62,7 +66,8 @@ class CaseBatches:
         box = np.ones_like(label, np.float32)
         laid = [crop(array, centre, self.patch_size) for array in (image, label, box)]
         found = [torch.from_numpy(np.ascontiguousarray(one)) for one in laid]
-        return found[0].float(), found[1].to(torch.int16), found[2]
+        told = self.told.of(example.name)
+        return found[0].float(), found[1].to(torch.int16), found[2], told
 
     def _slice(self, example: Example, generator: np.random.Generator) -> tuple[Array, Array]:
         """Image (C, X, Y, Z) and label (1, X, Y, Z); along a side of 1 a random slice of them."""

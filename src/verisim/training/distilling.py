@@ -18,7 +18,7 @@ from verisim.diffusion import (
     Within,
 )
 from verisim.errors import BadCard
-from verisim.networks.case_diffusion import CaseDenoiser, CaseGenerator, without_labels
+from verisim.networks.case_diffusion import CaseDenoiser, CaseGenerator
 from verisim.precision import reduced_precision
 from verisim.training.batches import Batch
 from verisim.training.generating import Lesson, lessons_of, mean_square
@@ -54,7 +54,8 @@ class Distilling:
         if not isinstance(network, CaseGenerator):
             raise BadCard("Only generators learn to make cases.", "Train it to segment.")
         generator = self.noise_of(step)
-        asked, learned = lessons_of(self.teacher, batch), lessons_of(network, batch)
+        told = told_of(self.teacher, batch, generator)
+        asked, learned = (lessons_of(one, batch, told) for one in (self.teacher, network))
         errors = [
             self._error(one, other.network, step, generator)
             for one, other in zip(asked, learned, strict=True)
@@ -85,11 +86,13 @@ class Distilling:
         return weight * mean_square(guess - target, asked.inside).mean()
 
     def _guided(self, asked: Lesson) -> Denoiser:
-        """The teacher as it makes cases: only images for label maps are guided."""
-        denoiser: Denoiser = Preconditioned(asked.network, self.generation.noise)
-        if self.teacher.labels is not None and asked.network is self.teacher.image:
-            denoiser = Guided(denoiser, self.generation.guidance, without_labels)
-        return _Asked(Within(denoiser, asked.inside))
+        """The teacher as it makes cases."""
+        learned = Preconditioned(asked.network, self.generation.noise)
+        second = self.teacher.labels is not None and asked.network is self.teacher.image
+        # what is made first follows attributes alone: where none is told guidance changes nothing
+        first = self.generation.attribute_guidance if self.teacher.plan.attributes else 1.0
+        scale = self.generation.guidance if second else first
+        return _Asked(Within(Guided(learned, scale, asked.network.nothing_but_box), asked.inside))
 
     def _noisy(
         self, asked: Lesson, student: Denoiser | None, times: Tensor, generator: torch.Generator
@@ -105,6 +108,20 @@ class Distilling:
         for before, after in pairwise(times):
             noisy = DDIM(student, schedule).step(noisy, before, after, asked.known)
         return noisy
+
+
+def told_of(network: CaseGenerator, batch: Batch, generator: torch.Generator) -> Tensor:
+    """Attributes (B, A): of each case all, none, or whichever; as anybody may ask for them."""
+    attributes, cases = network.plan.attributes, len(batch.image)
+    if batch.attributes is None or not attributes:
+        return torch.zeros(cases, network.plan.told)
+    device = generator.device
+    widths = torch.tensor([len(one.values) for one in attributes], device=device)
+    share = torch.rand((cases, 1), generator=generator, device=device).mul(3).sub(1)
+    drawn = torch.rand((cases, len(attributes)), generator=generator, device=device)
+    # a share below 0 keeps none, one above 1 all of them
+    kept = (drawn < share).repeat_interleave(widths, dim=1, output_size=network.plan.told)
+    return batch.attributes.to(device) * kept
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from verisim.diffusion import Generation, Preconditioned
 from verisim.errors import BadCard
+from verisim.networks.attributes import beside
 from verisim.networks.case_diffusion import CaseDenoiser, CaseGenerator
 from verisim.precision import reduced_precision
 from verisim.training.batches import Batch
@@ -22,7 +23,8 @@ SPREAD = 1.2
 """Standard deviation of ln σ (Karras 2022, table 1)."""
 
 DROPPED = 0.1
-"""Share of the cases whose image is learned without its label map (Ho and Salimans 2022)."""
+"""Share of the cases that are learned without label map and attributes, and share of those that
+are learned without one of the attributes (Ho and Salimans 2022)."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,9 @@ class Generating:
         if not isinstance(network, CaseGenerator):
             raise BadCard("Only generators learn to make cases.", "Train it to segment.")
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        shown = None
-        if network.labels is not None:
-            shown = torch.rand(len(batch.image), generator=generator) >= DROPPED
-        lessons = lessons_of(network, batch, shown)
+        kept = None if network.labels is None else _kept((len(batch.image), 1), generator)
+        told = _told(batch, network, kept, generator)
+        lessons = lessons_of(network, batch, told, kept)
         return torch.stack([self._error(one, generator) for one in lessons]).sum()
 
     def _error(self, lesson: Lesson, generator: torch.Generator) -> Tensor:
@@ -91,30 +92,60 @@ def mean_square(error: Tensor, inside: Tensor) -> Tensor:
 
 
 def lessons_of(
-    network: CaseGenerator, batch: Batch, shown: Tensor | None = None
+    network: CaseGenerator, batch: Batch, told: Tensor, kept: Tensor | None = None
 ) -> list[Lesson]:
     """What the networks of a generator are asked about some cases; label maps come first.
 
     Args:
         network: The generator.
         batch: On any device.
-        shown: Whose label map the image is made for, (B,), the others' is kept from it; None:
-            everybody's.
+        told: What is told of each case, (B, A).
+        kept: (B, 1), 0 where the image is made without its label map; None: with all of them.
     """
     device = next(network.parameters()).device
     image, inside = batch.image.to(device), batch.inside.to(device)
     masks = one_hot(batch.label.to(device), network.classes)
     if network.labels is None:
         both = torch.cat([image, 2 * masks - 1], dim=1)
-        return [Lesson(network.image, both, inside, inside, OF_BOTH)]
+        return [Lesson(network.image, both, beside(inside, told), inside, OF_BOTH)]
     coarse, within = coarser(2 * masks - 1, network), coarser(inside, network)
-    if shown is not None:
-        masks = masks * shown.to(image)[:, None, None, None, None]
-    known = torch.cat([masks * inside, inside], dim=1)
+    shown = masks * inside
+    if kept is not None:
+        shown = shown * kept.to(image)[..., None, None, None]
+    known = beside(torch.cat([shown, inside], dim=1), told)
     return [
-        Lesson(network.labels, coarse, within, within, OF_LABELS),
+        Lesson(network.labels, coarse, beside(within, told), within, OF_LABELS),
         Lesson(network.image, image, known, inside, OF_IMAGES),
     ]
+
+
+def _kept(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """1 at what is told, 0 at what is dropped."""
+    return (torch.rand(shape, generator=generator) >= DROPPED).float()
+
+
+def _told(
+    batch: Batch, network: CaseGenerator, kept: Tensor | None, generator: torch.Generator
+) -> Tensor:
+    """Attributes (B, A) of which some are dropped: all of a case, as its label map, or single.
+
+    So both are learned: a case of which nothing is known, and one of which a part is.
+
+    Args:
+        batch: With the attributes.
+        network: Knows which channels are of one attribute.
+        kept: (B, 1), 0 where the label map is dropped; None where there is none to drop.
+        generator: Of the chances.
+    """
+    attributes = network.plan.attributes
+    if not attributes:  # no chance is taken: a training without them is the same as ever
+        return torch.zeros(len(batch.image), 0)
+    cases = len(batch.image)
+    told = torch.zeros(cases, network.plan.told) if batch.attributes is None else batch.attributes
+    whole = _kept((cases, 1), generator) if kept is None else kept
+    widths = torch.tensor([len(one.values) for one in attributes])
+    single = _kept((cases, len(attributes)), generator).repeat_interleave(widths, dim=1)
+    return told.cpu() * whole * single
 
 
 def coarser(masks: Tensor, network: CaseGenerator) -> Tensor:

@@ -19,6 +19,7 @@ from verisim.errors import BadInput
 from verisim.files.atomic import clear_unfinished, make_folder
 from verisim.memory import keep_freed
 from verisim.networks.boxes import Boxes
+from verisim.networks.case_diffusion import CaseGenerator
 from verisim.networks.stylegan import Latents, StyleGenerator
 from verisim.networks.weights import fill, weights_of
 from verisim.planning.explain import sides
@@ -34,6 +35,7 @@ from verisim.training.loop import Loop
 from verisim.training.objectives import objective_of
 from verisim.training.record import extents_of, record
 from verisim.training.schedule import Schedule
+from verisim.training.told import NOTHING, UNTOLD, Telling, Told, continued, knowing
 
 FEWEST_CASES = 5
 """From fewer a generator learns nothing but these cases."""
@@ -66,6 +68,7 @@ class GeneratorFit:
         validation_split: Cases that choose the best weights.
         device: Where to compute.
         minutes: In which the training shall end, reading included; None: the schedule says it.
+        telling: Where the attributes come from that may be asked for afterwards.
     """
 
     card: ModelCard
@@ -75,6 +78,7 @@ class GeneratorFit:
     validation_split: str = "val"
     device: str = "cpu"
     minutes: float | None = None
+    telling: Telling = UNTOLD
 
     def __call__(
         self, run_folder: Path, model_folder: Path, progress: Progress = SILENT
@@ -87,12 +91,15 @@ class GeneratorFit:
             progress: Hears of every step.
 
         Raises:
-            BadInput: Fewer than 5 cases, or cases larger than a patch.
+            BadInput: Fewer than 5 cases, cases larger than a patch, or attributes that cannot be
+                learned.
             Diverged: The loss became a number that is none; the last checkpoint is kept.
         """
         started = time.monotonic()
         teaching = self.dataset.split(self.train_split)
         check_enough(teaching, self.train_split)
+        by_hand = self.telling.by_hand(self.dataset, self.train_split, self.validation_split)
+        self.telling.check(self.card)
         keep_freed()
         make_folder(run_folder)
         clear_unfinished(run_folder)
@@ -103,7 +110,8 @@ class GeneratorFit:
             held_out = reader.read(
                 self.dataset.split(self.validation_split), kept, self.validation_split, progress
             )
-            learning = Learning(self.card, training, held_out, self.schedule, self.device)
+            told = by_hand.beside(self.telling.by_images(training, held_out))
+            learning = Learning(self.card, training, held_out, self.schedule, self.device, told)
             schedule = learning.in_time(self.minutes, started) if self.minutes else self.schedule
             learning = replace(learning, schedule=schedule)
             trained = learning.loop(run_folder).run(learning.batches(), learning.score, progress)
@@ -117,10 +125,11 @@ class GeneratorFit:
                 self.device,
             )
             about = replace(about, fingerprint=fingerprint_of(training))
-        told = "loss" if isinstance(self.card.generation, Generation) else "distance"
-        figures = {f"{told}.{self.validation_split}": round(-trained.score, 4)}
+        measure = "loss" if isinstance(self.card.generation, Generation) else "distance"
+        figures = {f"{measure}.{self.validation_split}": round(-trained.score, 4)}
         version = self.card.version + bool(self.card.sha256)
-        described = replace(self.card, training=about, figures=figures, version=version)
+        card = knowing(self.card, told.attributes)
+        described = replace(card, training=about, figures=figures, version=version)
         clear_unfinished(model_folder, described.weights_path.name)
         return write_model(described, of_generator(trained.weights), model_folder)
 
@@ -135,6 +144,7 @@ class Learning:
         chosen_on: Cases that choose.
         schedule: How long and how fast.
         device: Where to compute.
+        told: What is told of the cases.
     """
 
     card: ModelCard
@@ -142,6 +152,7 @@ class Learning:
     chosen_on: Sequence[Example]
     schedule: Schedule
     device: str = "cpu"
+    told: Told = NOTHING
 
     def loop(self, folder: Path) -> Loop:
         """The loop at its beginning."""
@@ -151,8 +162,10 @@ class Learning:
     def start(self) -> nn.Module:
         """The network as training begins: from the card's weights, or from the seed."""
         with seeded(self.schedule.seed):
-            network = self.card.build()
-        if self.card.sha256:
+            network = knowing(self.card, self.told.attributes).build()
+        if self.card.sha256 and isinstance(network, CaseGenerator):
+            continued(self.card, network)
+        elif self.card.sha256:
             fill(network, weights_of(self.card.load()))
         assert isinstance(network, Boxes), "the card makes cases"
         network.remember([example.label.shape for example in self.learned_from])
@@ -199,7 +212,9 @@ class Learning:
     def _batches(self, examples: Sequence[Example], seed: int, changed: bool) -> CaseBatches:
         card = self.card
         size, axes = self.schedule.batch_size, card.mirrored_axes
-        return CaseBatches(examples, size, card.patch_size, card.classes, axes, seed, changed)
+        return CaseBatches(
+            examples, size, card.patch_size, card.classes, axes, seed, changed, self.told
+        )
 
 
 def schedule_of(card: ModelCard, schedule: Schedule) -> Schedule:
