@@ -22,6 +22,9 @@ from verisim.training.families import FAMILY, MOST_FAMILIES, families_of, family
 FEWEST_OF_A_VALUE = 5
 """Training cases: from fewer a network learns these cases in place of what they share."""
 
+JOIN = "Join it with another value, or leave it empty, which means unknown."
+"""What a person can do about a value of few cases."""
+
 
 @dataclass(frozen=True)
 class Told:
@@ -109,7 +112,7 @@ class Telling:
         learned = [values[one.name] for one in dataset.split(teaching) if one.name in values]
         seen = [values[one.name] for one in dataset.split(choosing) if one.name in values]
         for name in names:
-            _check(str(self.table), name, _column(learned, name), _column(seen, name))
+            _check(f"{self.table}: ", name, _column(learned, name), _column(seen, name), JOIN)
         attributes = tuple(Attribute(name, _values(_column(learned, name))) for name in names)
         return Told(attributes, values)
 
@@ -124,7 +127,7 @@ class Telling:
         attribute = families_of([one.image for one in teaching], self.families)
         values = {one.name: family_of(attribute, one.image) for one in (*teaching, *choosing)}
         learned = [values[one.name] for one in teaching]
-        _check("The grouping of intensities", FAMILY, learned, [])
+        _check("", FAMILY, learned, [], "Ask for fewer --intensity-families.")
         return Told((attribute,), {name: {FAMILY: value} for name, value in values.items()})
 
 
@@ -185,19 +188,21 @@ def _values(column: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(set(column)))
 
 
-def _check(source: str, name: str, learned: Sequence[str], seen: Sequence[str]) -> None:
+def _check(
+    source: str, name: str, learned: Sequence[str], seen: Sequence[str], remedy: str
+) -> None:
     """Refuse what cannot be learned: no choice, or a value of few cases."""
     counted = Counter(learned)
     values = sorted({*learned, *seen})
     if len(values) < 2:
         raise BadDataset(
-            f"{source}: {name!r} is {values[0] if values else 'unknown'!r} in all training cases.",
+            f"{source}{name!r} is {values[0] if values else 'unknown'!r} in all training cases.",
             "Leave it out: an attribute needs two values at least.",
         )
     for value in values:
         if counted[value] < FEWEST_OF_A_VALUE:
             raise BadDataset(
-                f"{source}: {counted[value]} training case(s) have the {name} {value!r}; "
+                f"{source}{counted[value]} training case(s) have the {name} {value!r}; "
                 f"it takes {FEWEST_OF_A_VALUE} to learn a value.",
-                "Join it with another value, or leave it empty, which means unknown.",
+                remedy,
             )
