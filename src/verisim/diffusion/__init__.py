@@ -12,7 +12,7 @@ from verisim.diffusion.denoiser import (
     target_of,
 )
 from verisim.diffusion.distillation import Teacher, landing
-from verisim.diffusion.generation import Generation
+from verisim.diffusion.generation import Generation, Student
 from verisim.diffusion.sampler import DDIM, DDPM, DPMSolver, Heun, Sampler
 from verisim.diffusion.sampling import Sampling
 from verisim.diffusion.schedule import Cosine, Karras, Linear, NoiseSchedule
@@ -34,6 +34,7 @@ __all__ = [
     "Preconditioned",
     "Sampler",
     "Sampling",
+    "Student",
     "Teacher",
     "Within",
     "clean_of",

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from verisim.card import ModelCard
 from verisim.diffusion import (
     DDIM,
     Denoiser,
     Generation,
     Guided,
     Preconditioned,
+    Student,
     Teacher,
     Within,
 )
-from verisim.errors import BadCard
-from verisim.networks.case_diffusion import CaseDenoiser, CaseGenerator
-from verisim.precision import reduced_precision
+from verisim.errors import BadCard, BadInput
+from verisim.networks.attributes import Attribute
+from verisim.networks.case_diffusion import CaseDenoiser, CaseDiffusion, CaseGenerator
+from verisim.precision import laid_out, reduced_precision
 from verisim.training.batches import Batch
 from verisim.training.generating import Lesson, lessons_of, mean_square
+from verisim.training.told import Told
 
 OWN = 2
 """Every so many rounds the student itself made the noisy cases, from noise alone, as it will when
@@ -110,6 +116,82 @@ class Distilling:
         return noisy
 
 
+def student_of(
+    teacher: ModelCard, name: str, steps: int, description: str = "", version: int = 1
+) -> ModelCard:
+    """An untrained model that shall make the cases of another in few steps.
+
+    Args:
+        teacher: A diffusion model of cases, with weights.
+        name: Of the student.
+        steps: From noise to image, and from noise to label map.
+        description: In one sentence; empty: its teacher's, and the steps.
+        version: Of the student.
+
+    Raises:
+        BadCard: The teacher makes no cases out of noise, or is a student itself.
+        BadInput: So many steps are none, or no student's.
+    """
+    if not isinstance(teacher.generation, Generation):
+        raise BadCard(
+            f"{teacher.title} makes no cases out of noise in steps, so none can be saved.",
+            "Distil a diffusion model of cases; `verisim models` lists them.",
+        )
+    if teacher.generation.student is not None:
+        own = teacher.generation.student.teacher
+        raise BadCard(f"{teacher.title} is a student of {own} already.", f"Distil {own} itself.")
+    taken = f"{steps} step{'s' if steps > 1 else ''}"
+    return replace(
+        teacher,
+        name=name,
+        version=version,
+        description=description or f"{teacher.description.rstrip('.')}, in {taken}.",
+        generation=Student(teacher.title, steps).generation,
+        sha256="",
+        training=None,
+        figures={},
+        seconds_per_volume=0.0,
+        folder=Path(),
+    )
+
+
+def distilling_of(teacher: ModelCard, card: ModelCard, device: str, seed: int) -> Distilling:
+    """What a student is trained for.
+
+    Args:
+        teacher: With weights.
+        card: The student, see `student_of`.
+        device: Where to compute.
+        seed: Decides noise.
+    """
+    network, asked, own = teacher.load(), teacher.generation, card.generation
+    assert isinstance(network, CaseGenerator), "the cards were checked"
+    assert isinstance(asked, Generation), "the cards were checked"
+    assert isinstance(own, Generation), "the cards were checked"
+    network = laid_out(network.requires_grad_(False).to(device), device)
+    return Distilling(network, asked, own.steps, seed)
+
+
+def check_told(teacher: ModelCard, told: Told) -> None:
+    """Refuse to teach a student other attributes than those that its teacher knows.
+
+    Raises:
+        BadInput: They are others.
+    """
+    known = teacher.network.attributes if isinstance(teacher.network, CaseDiffusion) else ()
+    asked = {one.name: set(one.values) for one in told.attributes}
+    if asked != {one.name: set(one.values) for one in known}:
+        raise BadInput(
+            f"{teacher.title} knows the attributes {_titles(known)}, and its student would be "
+            f"told {_titles(told.attributes)}.",
+            "Give the student the same --attributes and --intensity-families as its teacher.",
+        )
+
+
+def _titles(attributes: Sequence[Attribute]) -> str:
+    return "; ".join(one.title for one in attributes) or "of no kind"
+
+
 def told_of(network: CaseGenerator, batch: Batch, generator: torch.Generator) -> Tensor:
     """Attributes (B, A): of each case all, none, or whichever; as anybody may ask for them."""
     attributes, cases = network.plan.attributes, len(batch.image)
@@ -132,4 +214,3 @@ class _Asked:
 
     def __call__(self, noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         return self.denoiser(noisy, t.to(noisy.device), condition)
-
