@@ -19,6 +19,8 @@ from tests.apps.working import Worker
 from verisim import files
 from verisim.dataset import open_dataset
 from verisim.installed import find_card
+from verisim.networks.attributes import Attribute
+from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.synthesis import Synthesizer
 from verisim.volume import LabelMap
 
@@ -233,3 +235,25 @@ def test_what_cannot_be_made_is_refused_at_once(
     told = reply.json()
     assert word in told["message"]
     assert told["remedy"]
+
+
+def test_attributes_are_offered_asked_for_and_refused(worker: Worker) -> None:
+    card = a_generator_card("teller")
+    assert isinstance(card.network, CaseDiffusion)
+    plan = replace(card.network, attributes=(Attribute("size", ("large", "small")),))
+    untrained(replace(card, network=plan), worker.server.models)
+    offered = worker.ask("GET", "/info/").json()["models"]["teller"]
+    assert offered["attributes"] == {"size": ["large", "small"]}
+    assert offered["config"]["attribute.size"] == ["", "large", "small"]
+    query = {"output": "json", "image": "none"}
+    for said in ({"attributes": {"size": "large"}}, {"attribute.size": "large"}):
+        params = {"params": json.dumps(said)}
+        reply = worker.ask("POST", "/infer/teller", params=query, data=params)
+        assert reply.status_code == 200, reply.text
+        assert reply.json()["provenance"]["attributes"] == {"size": "large"}
+    untouched = {"params": json.dumps({"attribute.size": ["", "large", "small"]})}
+    reply = worker.ask("POST", "/infer/teller", params=query, data=untouched)
+    assert "attributes" not in reply.json()["provenance"]
+    for wrong in ({"size": "huge"}, {"sex": "male"}, {"size": 3}, ["size"]):
+        assert inferred(worker, model="teller", attributes=wrong).status_code == 400
+        assert asked(worker, model="teller", attributes=wrong).status_code == 400

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,12 @@ import pytest
 from tests.apps.running import a_generator_card, a_tiny_model, untrained
 from verisim import files
 from verisim.dataset import open_dataset
-from verisim.errors import BadCard, Cancelled, NotFound
+from verisim.errors import BadCard, BadInput, Cancelled, NotFound
+from verisim.installed import find_card
 from verisim.jobs.kind import Task
 from verisim.jobs.synthesizing import Synthesizing
+from verisim.networks.attributes import Attribute
+from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.progress import SILENT
 from verisim.volume import LabelMap
 
@@ -108,3 +112,16 @@ def test_a_model_that_is_not_there_or_segments_is_refused(
     a_tiny_model(tmp_path / "models")
     with pytest.raises(BadCard, match="makes no cases"):
         kind.run(a_task(tmp_path, model="tiny"), SILENT)
+
+
+def test_attributes_reach_the_cases_of_a_job(kind: Synthesizing, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no attribute 'size'"):
+        kind.run(a_task(tmp_path, attributes={"size": "large"}), SILENT)
+    card = find_card("maker", *kind.folders)
+    assert isinstance(card.network, CaseDiffusion)
+    plan = replace(card.network, attributes=(Attribute("size", ("large", "small")),))
+    untrained(replace(card, network=plan, version=2, sha256=""), kind.folders[0])
+    task = a_task(tmp_path / "next", count=1, attributes={"size": "large"})
+    kind.run(task, SILENT)
+    (about,) = (unpacked(task, tmp_path / "set") / "provenance").iterdir()
+    assert json.loads(about.read_text())["attributes"] == {"size": "large"}

@@ -25,6 +25,8 @@ from verisim import files
 from verisim.card import ModelCard
 from verisim.errors import BadInput, VerisimError
 from verisim.jobs.synthesizing import SynthesizeRequest
+from verisim.networks.attributes import Attribute
+from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.synthesis import Synthesizer, SyntheticCase
 from verisim.synthesis.given import check_given, for_label_maps, read_given
 from verisim.synthesis.provenance import warning_of
@@ -34,6 +36,9 @@ SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".zip")
 
 PARTS = ("image", "label")
 """Of a case: a stock client asks twice, with the same seed, for both."""
+
+ASKED = "attribute."
+"""Before the name of an attribute among the choices of a panel, which are a flat list."""
 
 NO_IMAGE = ("", "none")
 """What stock clients say who must name an image and have none."""
@@ -69,6 +74,7 @@ class GenerateTask(InferTask):
             "description": card.description,
             "version": card.version,
             "channels": list(card.channels),
+            "attributes": {one.name: list(one.values) for one in self._attributes},
             "colors": {name: list(color) for name, color in card.colors.items()},
             "seconds_per_volume": card.seconds_per_volume,
         }
@@ -77,7 +83,13 @@ class GenerateTask(InferTask):
         """What a client may choose, with the defaults; a list is a choice."""
         generation = self._models.card(self._name).generation
         seed = generation.seed if generation else 0
-        return {"device": device_list(), "seed": seed, "first": 0, "part": list(PARTS)}
+        own = {"device": device_list(), "seed": seed, "first": 0, "part": list(PARTS)}
+        return own | {f"{ASKED}{one.name}": ["", *one.values] for one in self._attributes}
+
+    @property
+    def _attributes(self) -> tuple[Attribute, ...]:
+        network = self._models.card(self._name).network
+        return network.attributes if isinstance(network, CaseDiffusion) else ()
 
     def is_valid(self) -> bool:
         """Whether the model can be offered."""
@@ -110,6 +122,7 @@ class GenerateTask(InferTask):
         )
         known = SynthesizeRequest.model_fields.keys() - {"count", "format", "device"}
         wish = {name: one for name, one in request.items() if name in known}
+        wish.setdefault("attributes", _chosen(request))
         asked = parsed(SynthesizeRequest, {**wish, "model": self._name})
         card, given = asked.of(self._models.card(self._name)), request["image"]
         check_given(card, 0 if given is None else 1)
@@ -164,6 +177,12 @@ def _choice(request: Mapping[str, Any], name: str, offered: tuple[str, ...]) -> 
     if dotted not in offered:
         raise BadInput(f"There is no {name} {given!r}.", f"Choose one of: {', '.join(offered)}.")
     return str(dotted)
+
+
+def _chosen(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes that are chosen in a panel; an untouched list, or its blank, asks for none."""
+    named = {k.removeprefix(ASKED): one for k, one in request.items() if k.startswith(ASKED)}
+    return {k: one for k, one in named.items() if one and not isinstance(one, list)}
 
 
 def _written(case: SyntheticCase, part: str, suffix: str) -> Path:

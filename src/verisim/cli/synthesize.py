@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -123,9 +124,8 @@ def synthesize(
         _compare(model, by_samplers, picture, device, models, as_json)
         return
     terminal = Terminal(as_json)
-    found = find_card(model, SHIPPED_MODELS, models)
     wish = wished(
-        found,
+        find_card(model, SHIPPED_MODELS, models),
         seed=seed,
         steps=steps,
         solver=solver,
@@ -143,12 +143,16 @@ def synthesize(
         written = cases.fill(synthesizer, range(first, first + count), given, progress)
     if picture is not None:
         cases.draw(picture)
-    kept = count - len(written)
-    lines = [f"wrote {path}" for path in written] + ([f"kept {kept} cases"] if kept else [])
-    facts = {"model": card.title, "folder": output, "written": written, "kept": kept}
     use = use_of(terminal, evaluate_use, output, choose(device)) if evaluate_use else []
-    terminal.answer({**facts, "use": use}, *lines, *([use_table(use)] if use else []))
+    kept = count - len(written)
+    facts = {"model": card.title, "folder": output, "written": written, "kept": kept, "use": use}
+    terminal.answer(facts, *_lines(written, kept), *([use_table(use)] if use else []))
     terminal.note(warning_of(card))
+
+
+def _lines(written: Sequence[Path], kept: int) -> list[str]:
+    """What was done, for a person."""
+    return [f"wrote {path}" for path in written] + ([f"kept {kept} cases"] if kept else [])
 
 
 def _compare(

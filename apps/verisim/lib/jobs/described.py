@@ -39,6 +39,7 @@ SynthesisParams = Annotated[
     str,
     Form(
         description="JSON: model, and if you like count, first, seed, steps, solver, guidance, "
+        "attributes (name to value, of those that the model knows), attribute_guidance, "
         "format (nifti, nrrd or dicom), precision and device.",
         examples=['{"model": "hippocampus-diffusion", "count": 8, "seed": 1}'],
     ),
