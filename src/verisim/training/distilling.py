@@ -189,7 +189,7 @@ def check_told(teacher: ModelCard, told: Told) -> None:
 
 
 def _titles(attributes: Sequence[Attribute]) -> str:
-    return "; ".join(one.title for one in attributes) or "of no kind"
+    return "; ".join(one.title for one in attributes) or "none"
 
 
 def told_of(network: CaseGenerator, batch: Batch, generator: torch.Generator) -> Tensor:
