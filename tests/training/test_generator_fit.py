@@ -18,7 +18,7 @@ from verisim.errors import BadCard, BadInput, Cancelled, Diverged
 from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.training.batches import Batch
 from verisim.training.examples import Example
-from verisim.training.generating import Generating
+from verisim.training.generating import Generating, Lesson
 from verisim.training.generator_fit import GeneratorFit, Learning, fingerprint_of
 from verisim.training.schedule import Schedule
 
@@ -98,7 +98,8 @@ def test_a_perfect_network_has_no_loss(untrained: ModelCard) -> None:
 
     generator = torch.Generator().manual_seed(0)
     inside = batch.inside
-    loss = objective._error(Perfect(), batch.image, inside, inside, 0.0, generator)  # type: ignore[arg-type]
+    lesson = Lesson(Perfect(), batch.image, inside, inside, 0.0)  # type: ignore[arg-type]
+    loss = objective._error(lesson, generator)
     assert loss.item() == pytest.approx(0, abs=1e-3)
     assert objective(network, batch, 0).item() > 0.1
 

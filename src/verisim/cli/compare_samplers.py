@@ -46,9 +46,9 @@ def compare_samplers(
     from verisim.devices import choose
     from verisim.evaluation import under_model_names
     from verisim.fidelity import pairs_of
-    from verisim.installed import SHIPPED_MODELS, find_card
+    from verisim.installed import SHIPPED_MODELS, find_card, find_cards
     from verisim.synthesis import fits
-    from verisim.synthesis.comparing import Comparison, draw_comparison, ways_of
+    from verisim.synthesis.comparing import Comparison, draw_comparison, students_of, ways_of
 
     terminal = Terminal(as_json)
     card, known = (find_card(name, SHIPPED_MODELS, models) for name in (model, embedding))
@@ -63,7 +63,8 @@ def compare_samplers(
     if len(fitting) < len(held_out):
         left_out = len(held_out) - len(fitting)
         terminal.note(f"{left_out} held-out cases are larger than what {card.title} makes.")
-    comparison = Comparison(card, known, training, fitting, choose(device))
+    students = students_of(card, find_cards(SHIPPED_MODELS, models).values())
+    comparison = Comparison(card, known, training, fitting, choose(device), students)
     rows: list[Sampled] = []
     with terminal.progress("compare", PERCENT) as progress:
         for row in comparison(ways, progress):

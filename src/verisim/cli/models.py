@@ -42,6 +42,8 @@ def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
     yield "input", ", ".join(card.channels)
     if attributes := getattr(card.network, "attributes", ()):
         yield "attributes", "; ".join(one.title for one in attributes)
+    if student := getattr(card.generation, "student", None):
+        yield "distilled from", f"{student.teacher}, in {student.steps} step(s)"
     if card.training is not None:
         record = card.training
         yield "trained on", f"{record.data}, {record.cases} cases of the split {record.split}"

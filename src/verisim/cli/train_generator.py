@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from verisim.dataset import Dataset
     from verisim.training.budget import Candidate
 
+STUDENT_STEPS = 4
+"""Of what is distilled: with fewer its cases are smoother."""
+
 FEWEST_RIVALS = 8
 """Cases of a StyleGAN's step, unless asked otherwise: of fewer its variety cannot be judged."""
 
@@ -43,6 +46,13 @@ def train_generator(
     start_from: Annotated[
         str, typer.Option("--from", help="Train this generator further, as its next version.")
     ] = "",
+    distill: Annotated[
+        str,
+        typer.Option(help="Teach a new model to make this diffusion model's cases in few steps."),
+    ] = "",
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Of what is distilled, from noise to image. [4]")
+    ] = None,
     description: Annotated[
         str, typer.Option(help="What it makes, in one sentence. [from the data set]")
     ] = "",
@@ -114,23 +124,30 @@ def train_generator(
         "train-generator DATASET --name my-cases", name, start_from, minutes, iterations
     )
     terminal, chosen = Terminal(as_json), choose(device)
+    planless = joint or configuration or network != "diffusion"
+    _check_distilling(distill, start_from, steps, bool(planless))
     telling = Telling(attributes, intensity_families)
     with terminal.warnings_as_notes():
         opened = open_dataset(dataset, subject_pattern, subject_table)
         check_enough(opened.split(train_split), train_split)
         telling.by_hand(opened, train_split, val_split)  # what is wrong with it is said at once
-    light = (chosen == "cpu") if light is None else light
-    wish = Wish(name, description, "auto", configuration, "", light, mirror, batch_size)
+    small = (chosen == "cpu") if light is None else light
+    wish = Wish(name, description, "auto", configuration, "", small, mirror, batch_size)
+    teacher = None
     if start_from:
         card, batch = _following(start_from, models, mirror, batch_size)
+    elif distill:
+        teacher, card, batch = _student(distill, wish, steps or STUDENT_STEPS, models)
     else:
         planned = _planned(terminal, wish, opened, train_split, models)
         card, batch = _generator(planned, wish, joint, network)
-    steps = iterations or ITERATIONS
-    wanted = Schedule(steps, batch, learning_rate, validate_every=min(validate_every, steps))
+    length = iterations or ITERATIONS
+    wanted = Schedule(length, batch, learning_rate, validate_every=min(validate_every, length))
     schedule = schedule_of(card, replace(wanted, seed=seed))
     folder = run or Path("runs") / f"{card.name}-v{card.version + bool(card.sha256)}"
-    fit = GeneratorFit(card, opened, schedule, train_split, val_split, chosen, minutes, telling)
+    fit = GeneratorFit(
+        card, opened, schedule, train_split, val_split, chosen, minutes, telling, teacher
+    )
     terminal.note(f"Checkpoint and curves are in {folder}; the same command continues the run.")
     with terminal.warnings_as_notes(), terminal.progress("train", COUNT) as progress:
         trained = _timed(fit(folder, models, progress), chosen)
@@ -171,6 +188,38 @@ def _following(
     axes = mirrored_axes(mirror, card.patch_size)
     batch = card.training.batch_size if card.training else 2
     return replace(card, mirrored_axes=axes), batch_size or batch
+
+
+def _check_distilling(distill: str, start_from: str, steps: int | None, planned: bool) -> None:
+    """Refuse what a student does not take, and steps of what is no student."""
+    if steps and not distill:
+        raise BadInput(
+            "--steps is how many a student learns to take, and nothing is distilled.",
+            "Say --distill MODEL too; of others steps are chosen by `verisim synthesize --steps`.",
+        )
+    if distill and (start_from or planned):
+        raise BadInput(
+            "A student has the network of its teacher, and begins with its weights.",
+            "Leave out --from, --network, --joint and --configuration.",
+        )
+
+
+def _student(
+    teacher: str, wish: Wish, steps: int, models: Path
+) -> tuple[ModelCard, ModelCard, int]:
+    """What is distilled, what shall learn from it, and the cases of a step."""
+    from dataclasses import replace
+
+    from verisim.cli.order import mirrored_axes
+    from verisim.installed import SHIPPED_MODELS, find_card, find_cards
+    from verisim.training.distilling import student_of
+
+    found = find_card(teacher, SHIPPED_MODELS, models)
+    present = find_cards(SHIPPED_MODELS, models).get(wish.name)
+    version = present.version + 1 if present else 1
+    card = student_of(found, wish.name, steps, wish.description, version)
+    batch = wish.batch_size or (found.training.batch_size if found.training else 2)
+    return found, replace(card, mirrored_axes=mirrored_axes(wish.mirror, card.patch_size)), batch
 
 
 def _generator(

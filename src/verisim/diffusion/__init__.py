@@ -6,11 +6,13 @@ from verisim.diffusion.denoiser import (
     NetworkDenoiser,
     Parameterization,
     Preconditioned,
+    Within,
     clean_of,
     noise_of,
     target_of,
 )
-from verisim.diffusion.generation import Generation
+from verisim.diffusion.distillation import Teacher, landing
+from verisim.diffusion.generation import Generation, Student
 from verisim.diffusion.sampler import DDIM, DDPM, DPMSolver, Heun, Sampler
 from verisim.diffusion.sampling import Sampling
 from verisim.diffusion.schedule import Cosine, Karras, Linear, NoiseSchedule
@@ -32,7 +34,11 @@ __all__ = [
     "Preconditioned",
     "Sampler",
     "Sampling",
+    "Student",
+    "Teacher",
+    "Within",
     "clean_of",
+    "landing",
     "noise_of",
     "target_of",
 ]

@@ -100,6 +100,23 @@ class Guided:
         return free + self.scale * (told - free)
 
 
+@dataclass(frozen=True)
+class Within:
+    """A denoiser of what lies in a box; beyond it there is nothing.
+
+    Args:
+        denoiser: Guesses the data.
+        inside: 1 in the box, 0 beyond, (B, 1, X, Y, Z).
+    """
+
+    denoiser: Denoiser
+    inside: Tensor
+
+    def __call__(self, noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
+        """See `Denoiser`."""
+        return self.denoiser(noisy * self.inside, t, condition) * self.inside
+
+
 def clean_of(
     predicted: Tensor,
     noisy: Tensor,

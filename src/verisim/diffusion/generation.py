@@ -21,6 +21,69 @@ STRONGEST = 10.0
 """Guidance beyond this makes caricatures."""
 
 
+MOST_STUDENT_STEPS = 8
+"""Of a distilled model: for more its teacher needs no student."""
+
+
+@dataclass(frozen=True)
+class Student:
+    """What a model was distilled from: it learned one way to go from noise to data, and no other.
+
+    Args:
+        teacher: Name and version of the model whose steps it takes, many in one.
+        steps: From noise to data.
+
+    Raises:
+        BadInput: So many steps are none, or no student's.
+    """
+
+    teacher: str
+    steps: int
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.steps <= MOST_STUDENT_STEPS:
+            raise BadInput(
+                f"No student takes {self.steps} steps.",
+                f"Ask for 1 to {MOST_STUDENT_STEPS}; for more, take {self.teacher} itself.",
+            )
+
+    @property
+    def generation(self) -> Generation:
+        """How it makes cases."""
+        return Generation(
+            self.steps,
+            self.steps,
+            solver="ddim",
+            guidance=1.0,
+            attribute_guidance=1.0,
+            student=self,
+        )
+
+    def check(self, asked: Generation) -> None:
+        """Refuse another way than the one that it learned.
+
+        Raises:
+            BadInput: It is asked for other steps, another sampler, or guidance.
+        """
+        learned = {
+            "steps": (asked.steps, self.steps),
+            "label_steps": (asked.label_steps, self.steps),
+            "solver": (asked.solver, "ddim"),
+            "guidance": (asked.guidance, 1.0),
+            "attribute_guidance": (asked.attribute_guidance, 1.0),
+        }
+        for name, (wish, own) in learned.items():
+            if wish != own:
+                told = " (its teacher's is part of it)" if "guidance" in name else ""
+                raise BadInput(
+                    f"A student of {self.teacher} learned {name} {own}{told}, and cannot take "
+                    f"{wish}.",
+                    f"Leave {name} out, or take {self.teacher} itself.",
+                )
+
+
 @dataclass(frozen=True)
 class Generation:
     """How cases come out of noise.
@@ -37,9 +100,10 @@ class Generation:
         attributes: Name to value of what the cases shall be, of those that the model knows;
             whatever is not listed may be anything.
         seed: Decides the noise: the same seed gives the same cases.
+        student: What the model was distilled from; None: it was not.
 
     Raises:
-        BadInput: Numbers that are no such numbers.
+        BadInput: Numbers that are no such numbers, or not those that a student learned.
     """
 
     steps: int = 10
@@ -49,6 +113,7 @@ class Generation:
     attribute_guidance: float = 2.0
     attributes: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
+    student: Student | None = None
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -63,6 +128,8 @@ class Generation:
                     f"Say a number from 0 to {STRONGEST:g}; 1 is what the model learned.",
                 )
         check_seed(self.seed)
+        if self.student is not None:
+            self.student.check(self)
 
     @property
     def questions(self) -> int:

@@ -132,6 +132,12 @@ class CaseDenoiser(nn.Module):
         predicted: Tensor = self.head(self.decoder(skips, told))
         return predicted
 
+    def nothing_but_box(self, condition: Tensor) -> Tensor:
+        """A condition (B, K, X, Y, Z) or (B, K + A, X, Y, Z) without labels and attributes."""
+        box = torch.zeros_like(condition)
+        box[:, self.known - 1] = condition[:, self.known - 1]
+        return box
+
 
 class CaseGenerator(Boxes):
     """The networks of one model.

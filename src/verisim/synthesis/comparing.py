@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class Sampled:
     """One way to sample, or real images in its place.
 
     Args:
-        name: Of the sampler, or what else it is.
+        name: Of the sampler, or of the student, or what else it is.
         steps: From noise to image; 0 of real images.
         evaluations: Of the network for an image.
         frechet: Fréchet distance of features to the training cases.
@@ -66,6 +66,7 @@ class Comparison:
         training: What the generator learned from.
         held_out: Cases that it did not; images are made for their label maps.
         device: Where to compute.
+        students: Models that were distilled from the generator, see `students_of`.
     """
 
     card: ModelCard
@@ -73,11 +74,12 @@ class Comparison:
     training: Pairs
     held_out: Pairs
     device: str = "cpu"
+    students: Sequence[ModelCard] = ()
 
     def __call__(
         self, ways: Sequence[Generation], progress: Progress = SILENT
     ) -> Iterator[Sampled]:
-        """One row a way, and first the real images.
+        """One row a way, first the real images and last the students.
 
         Args:
             ways: How to sample.
@@ -88,15 +90,18 @@ class Comparison:
         directions = Directions.among(base)
         measured = _Measured(known, directions, directions(base), segmenter_of(self.embedding))
         yield measured("real", 0, 0, self.held_out, 0.0)
-        for k, way in enumerate(ways):
-            part = Part(progress, k, len(ways), f"{way.solver}, {way.steps} steps,")
-            synthesizer = Synthesizer(replace(self.card, generation=way), self.device)
+        makers = [*(replace(self.card, generation=way) for way in ways), *self.students]
+        for k, maker in enumerate(makers):
+            assert isinstance(maker.generation, Generation), "asked for by ways to sample"
+            name, steps = _name(maker), maker.generation.steps
+            part = Part(progress, k, len(makers), f"{name}, {steps} steps,")
+            synthesizer = Synthesizer(maker, self.device)
             started = time.perf_counter()
             label_maps = [label_map for _, label_map in self.held_out]
             made = list(synthesizer(range(len(label_maps)), label_maps, part))
             seconds = (time.perf_counter() - started) / len(made)
             pairs = [(case.volume, case.label_map) for case in made]
-            yield measured(way.solver, way.steps, made[0].evaluations, pairs, seconds)
+            yield measured(name, steps, made[0].evaluations, pairs, seconds)
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,8 @@ def ways_of(
 ) -> list[Generation]:
     """Ways to sample that ask the network about so many times an image, and the card's own.
 
+    A student has no way but its own.
+
     Raises:
         BadCard: The model makes no cases.
     """
@@ -141,12 +148,25 @@ def ways_of(
             f"{card.title} makes no cases out of noise.", "Choose a diffusion model of cases."
         )
     own, found = card.generation, [card.generation]
+    if own.student is not None:  # it learned no other
+        return found
     for solver in solvers:
         for wanted in evaluations:
             each = own.questions * (2 if solver == "heun" else 1)
             way = replace(own, solver=solver, steps=max(1, round(wanted / each)))
             found += [way] if way not in found else []
     return found
+
+
+def students_of(card: ModelCard, models: Iterable[ModelCard]) -> list[ModelCard]:
+    """Those of some models that were distilled from this one, of this version."""
+    return [
+        one
+        for one in models
+        if isinstance(one.generation, Generation)
+        and one.generation.student is not None
+        and one.generation.student.teacher == card.title
+    ]
 
 
 def draw_comparison(path: Path, rows: Sequence[Sampled]) -> None:
@@ -173,3 +193,9 @@ def draw_comparison(path: Path, rows: Sequence[Sampled]) -> None:
     panels[1].legend(frameon=False)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120, format="png")
+
+
+def _name(card: ModelCard) -> str:
+    """What a row is called: a sampler, or a student, which is none of its teacher's samplers."""
+    assert isinstance(card.generation, Generation), "asked for by ways to sample"
+    return f"distilled ({card.name})" if card.generation.student else card.generation.solver

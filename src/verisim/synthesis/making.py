@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from verisim.diffusion import Denoiser, Generation, Guided, Preconditioned
+from verisim.diffusion import Denoiser, Generation, Guided, Preconditioned, Within
 from verisim.networks.attributes import beside, told
 from verisim.networks.case_diffusion import CaseDenoiser, CaseGenerator
 from verisim.networks.unet import Triple
@@ -170,7 +169,7 @@ class DiffusionMaker:
     def _guided(self, network: CaseDenoiser, scale: float) -> Denoiser:
         """A denoiser that follows what is known, but for the box, more than it learned to."""
         learned = Preconditioned(network, self.generation.noise)
-        return Guided(learned, scale, partial(_nothing_but, network.known - 1))
+        return Guided(learned, scale, network.nothing_but_box)
 
     def _sampled(
         self,
@@ -185,21 +184,10 @@ class DiffusionMaker:
         schedule = self.generation.noise
         noise = torch.randn((1, made, *inside.shape[2:]), generator=generator).to(inside)
         largest = schedule.sigma(torch.tensor(schedule.latest))
-        sampler = self.generation.sampler(_Within(denoiser, inside), generator)
+        sampler = self.generation.sampler(Within(denoiser, inside), generator)
         attributes = told(self.network.plan.attributes, self.generation.attributes)
         condition = beside(known, attributes[None])
         return sampler.sample(largest * noise * inside, condition, steps, progress=progress)
-
-
-@dataclass(frozen=True)
-class _Within:
-    """A denoiser of what lies in a box; beyond it there is nothing."""
-
-    denoiser: Denoiser
-    inside: Tensor
-
-    def __call__(self, noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
-        return self.denoiser(noisy * self.inside, t, condition) * self.inside
 
 
 @dataclass(frozen=True)
@@ -244,13 +232,6 @@ def _masks(likely: Tensor, inside: Tensor) -> Tensor:
     """The likeliest class of each voxel as masks of 0 and 1; beyond the box there is none."""
     chosen = functional.one_hot(likely.argmax(dim=1), likely.shape[1])
     return chosen.movedim(-1, 1).float() * inside
-
-
-def _nothing_but(channel: int, condition: Tensor) -> Tensor:
-    """A condition with one of its channels alone."""
-    alone = torch.zeros_like(condition)
-    alone[:, channel] = condition[:, channel]
-    return alone
 
 
 def _nothing(noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:

@@ -178,7 +178,7 @@ def wished(card: ModelCard, **wish: object) -> ModelCard:
     given: dict[str, Any] = {name: one for name, one in wish.items() if one not in (None, {})}
     if card.generation is None:
         return card
-    known = [one.name for one in fields(card.generation)]
+    known = [one.name for one in fields(card.generation) if one.name != "student"]
     if odd := [name for name in given if name not in known]:
         raise BadInput(
             f"{card.title} has no setting {', '.join(odd)}.",

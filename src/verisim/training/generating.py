@@ -28,6 +28,25 @@ are learned without one of the attributes (Ho and Salimans 2022)."""
 
 
 @dataclass(frozen=True)
+class Lesson:
+    """What one network of a generator is to clean.
+
+    Args:
+        network: The network.
+        clean: Label maps or images of cases, (B, made, X, Y, Z).
+        known: The condition, (B, known, X, Y, Z).
+        inside: 1 where the volume is, (B, 1, X, Y, Z).
+        mean: Of ln σ in training.
+    """
+
+    network: CaseDenoiser
+    clean: Tensor
+    known: Tensor
+    inside: Tensor
+    mean: float
+
+
+@dataclass(frozen=True)
 class Generating:
     """Squared error of cleaned cases, weighted so that all noise counts alike (Karras 2022).
 
@@ -43,48 +62,61 @@ class Generating:
         """See `Objective`."""
         if not isinstance(network, CaseGenerator):
             raise BadCard("Only generators learn to make cases.", "Train it to segment.")
-        device = next(network.parameters()).device
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        image, inside = batch.image.to(device), batch.inside.to(device)
-        masks = one_hot(batch.label.to(device), network.classes)
-        if network.labels is None:
-            told = _told(batch, network, None, generator).to(image)
-            both = torch.cat([image, 2 * masks - 1], dim=1)
-            known = beside(inside, told)
-            return self._error(network.image, both, known, inside, OF_BOTH, generator)
-        coarse, within = coarser(2 * masks - 1, network), coarser(inside, network)
-        kept = _kept((len(image), 1), generator)
-        told = _told(batch, network, kept, generator).to(image)
-        shown = masks * inside * kept.to(image)[..., None, None, None]
-        known = beside(torch.cat([shown, inside], dim=1), told)
-        alone = beside(within, told)
-        of_labels = self._error(network.labels, coarse, alone, within, OF_LABELS, generator)
-        return of_labels + self._error(network.image, image, known, inside, OF_IMAGES, generator)
+        kept = None if network.labels is None else _kept((len(batch.image), 1), generator)
+        told = _told(batch, network, kept, generator)
+        lessons = lessons_of(network, batch, told, kept)
+        return torch.stack([self._error(one, generator) for one in lessons]).sum()
 
-    def _error(
-        self,
-        network: CaseDenoiser,
-        clean: Tensor,
-        known: Tensor,
-        inside: Tensor,
-        mean: float,
-        generator: torch.Generator,
-    ) -> Tensor:
+    def _error(self, lesson: Lesson, generator: torch.Generator) -> Tensor:
         """λ(σ) |D(x + σ ε; σ) - x|², averaged over what is inside (Karras 2022, eq. 2 and 8)."""
-        logs = mean + SPREAD * torch.randn(len(clean), generator=generator)
+        clean, inside = lesson.clean, lesson.inside
+        logs = lesson.mean + SPREAD * torch.randn(len(clean), generator=generator)
         sigma = logs.exp().to(clean)
         noise = torch.randn(clean.shape, generator=generator).to(clean)
         schedule = self.generation.noise
-        denoiser = Preconditioned(network, schedule)
+        denoiser = Preconditioned(lesson.network, schedule)
         spread = sigma[:, None, None, None, None]
         # beyond the volume there is neither data nor noise
         noisy = (clean + spread * noise) * inside
         with reduced_precision(clean.device):
-            cleaned = denoiser(noisy, schedule.time(sigma), known)
+            cleaned = denoiser(noisy, schedule.time(sigma), lesson.known)
         weight = (sigma**2 + 1) / sigma**2
-        errors = ((cleaned - clean) ** 2 * inside).flatten(1).sum(1)
-        voxels = inside.flatten(1).sum(1).clamp(min=1) * clean.shape[1]
-        return (weight * errors / voxels).mean()
+        return (weight * mean_square(cleaned - clean, inside)).mean()
+
+
+def mean_square(error: Tensor, inside: Tensor) -> Tensor:
+    """Of each case (B,), over its channels and the voxels of its volume."""
+    errors = (error**2 * inside).flatten(1).sum(1)
+    return errors / (inside.flatten(1).sum(1).clamp(min=1) * error.shape[1])
+
+
+def lessons_of(
+    network: CaseGenerator, batch: Batch, told: Tensor, kept: Tensor | None = None
+) -> list[Lesson]:
+    """What the networks of a generator are asked about some cases; label maps come first.
+
+    Args:
+        network: The generator.
+        batch: On any device.
+        told: What is told of each case, (B, A).
+        kept: (B, 1), 0 where the image is made without its label map; None: with all of them.
+    """
+    device = next(network.parameters()).device
+    image, inside = batch.image.to(device), batch.inside.to(device)
+    masks = one_hot(batch.label.to(device), network.classes)
+    if network.labels is None:
+        both = torch.cat([image, 2 * masks - 1], dim=1)
+        return [Lesson(network.image, both, beside(inside, told), inside, OF_BOTH)]
+    coarse, within = coarser(2 * masks - 1, network), coarser(inside, network)
+    shown = masks * inside
+    if kept is not None:
+        shown = shown * kept.to(image)[..., None, None, None]
+    known = beside(torch.cat([shown, inside], dim=1), told)
+    return [
+        Lesson(network.labels, coarse, beside(within, told), within, OF_LABELS),
+        Lesson(network.image, image, known, inside, OF_IMAGES),
+    ]
 
 
 def _kept(shape: tuple[int, int], generator: torch.Generator) -> Tensor:

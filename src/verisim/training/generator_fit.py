@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -30,9 +31,10 @@ from verisim.training.budget import Pace, Work, fitting
 from verisim.training.case_batches import CaseBatches
 from verisim.training.closeness import closeness
 from verisim.training.competing import Adversaries, of_generator
+from verisim.training.distilling import Distilling, check_told, distilling_of
 from verisim.training.examples import Example, Reader, shelf
 from verisim.training.loop import Loop
-from verisim.training.objectives import objective_of
+from verisim.training.objectives import Objective, objective_of
 from verisim.training.record import extents_of, record
 from verisim.training.schedule import Schedule
 from verisim.training.told import NOTHING, UNTOLD, Telling, Told, continued, knowing
@@ -69,6 +71,7 @@ class GeneratorFit:
         device: Where to compute.
         minutes: In which the training shall end, reading included; None: the schedule says it.
         telling: Where the attributes come from that may be asked for afterwards.
+        teacher: What is distilled, if `card` is that of a student.
     """
 
     card: ModelCard
@@ -79,6 +82,7 @@ class GeneratorFit:
     device: str = "cpu"
     minutes: float | None = None
     telling: Telling = UNTOLD
+    teacher: ModelCard | None = None
 
     def __call__(
         self, run_folder: Path, model_folder: Path, progress: Progress = SILENT
@@ -111,12 +115,16 @@ class GeneratorFit:
                 self.dataset.split(self.validation_split), kept, self.validation_split, progress
             )
             told = by_hand.beside(self.telling.by_images(training, held_out))
-            learning = Learning(self.card, training, held_out, self.schedule, self.device, told)
+            if self.teacher:
+                check_told(self.teacher, told)
+            learning = Learning(
+                self.card, training, held_out, self.schedule, self.device, told, self.teacher
+            )
             schedule = learning.in_time(self.minutes, started) if self.minutes else self.schedule
             learning = replace(learning, schedule=schedule)
             trained = learning.loop(run_folder).run(learning.batches(), learning.score, progress)
             about = record(
-                self.card,
+                self.teacher or self.card,
                 self.dataset,
                 self.train_split,
                 extents_of(training),
@@ -128,8 +136,7 @@ class GeneratorFit:
         measure = "loss" if isinstance(self.card.generation, Generation) else "distance"
         figures = {f"{measure}.{self.validation_split}": round(-trained.score, 4)}
         version = self.card.version + bool(self.card.sha256)
-        card = knowing(self.card, told.attributes)
-        described = replace(card, training=about, figures=figures, version=version)
+        described = replace(learning.knowing, training=about, figures=figures, version=version)
         clear_unfinished(model_folder, described.weights_path.name)
         return write_model(described, of_generator(trained.weights), model_folder)
 
@@ -145,6 +152,7 @@ class Learning:
         schedule: How long and how fast.
         device: Where to compute.
         told: What is told of the cases.
+        teacher: What is distilled, if `card` is that of a student.
     """
 
     card: ModelCard
@@ -153,18 +161,38 @@ class Learning:
     schedule: Schedule
     device: str = "cpu"
     told: Told = NOTHING
+    teacher: ModelCard | None = None
+
+    @property
+    def knowing(self) -> ModelCard:
+        """The card with the attributes that may be asked for afterwards: a student's stay."""
+        return self.card if self.teacher else knowing(self.card, self.told.attributes)
+
+    @cached_property
+    def _distilling(self) -> Distilling | None:
+        """What a student learns; its teacher is loaded once."""
+        if self.teacher is None:
+            return None
+        return distilling_of(self.teacher, self.card, self.device, self.schedule.seed)
+
+    def objective(self, seed: int) -> Objective:
+        """What is learned, with noise of a seed."""
+        if self._distilling is None:
+            return objective_of(self.card, seed)
+        return replace(self._distilling, seed=seed)
 
     def loop(self, folder: Path) -> Loop:
         """The loop at its beginning."""
-        objective = objective_of(self.card, self.schedule.seed)
+        objective = self.objective(self.schedule.seed)
         return Loop(self.start(), objective, self.schedule, folder)
 
     def start(self) -> nn.Module:
         """The network as training begins: from the card's weights, or from the seed."""
         with seeded(self.schedule.seed):
-            network = knowing(self.card, self.told.attributes).build()
-        if self.card.sha256 and isinstance(network, CaseGenerator):
-            continued(self.card, network)
+            network = self.knowing.build()
+        begun = self.teacher or self.card
+        if begun.sha256 and isinstance(network, CaseGenerator):
+            continued(begun, network)
         elif self.card.sha256:
             fill(network, weights_of(self.card.load()))
         assert isinstance(network, Boxes), "the card makes cases"
@@ -180,7 +208,7 @@ class Learning:
 
     def score(self, network: nn.Module) -> float:
         """Minus the loss on validation cases, or the distance to them; always the same noise."""
-        objective = objective_of(self.card, SCORE_SEED)
+        objective = self.objective(SCORE_SEED)
         batches = self._batches(self.chosen_on, SCORE_SEED, changed=False)
         network.eval()
         if isinstance(network, Adversaries):
