@@ -7,7 +7,7 @@ import torch
 from tests.audit.people import people
 from verisim.audit.correlation import Correlation, numbered_apart
 from verisim.audit.engine import Engine
-from verisim.audit.pruning import Coarse
+from verisim.audit.pruning import Bounds
 from verisim.audit.rows import Rows
 
 

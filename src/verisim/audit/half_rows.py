@@ -1,19 +1,23 @@
-"""Rows rounded to bf16, with how far each is from what it was; mapped from disk where large."""
+"""Rows rounded to bf16, with how far each is from what it was.
+
+They are kept where they are few; else they are made again, block by block, whenever they are
+needed: that takes less time than to read them from a disk.
+"""
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from verisim.audit.rows import PIECE
+from verisim.audit.rows import Chosen, Rows
+from verisim.memory import free_bytes
 
 IN_MEMORY = 1 << 28
-"""Bytes; more rows than that lie in a temporary file."""
+"""Bytes that are kept on the processor; elsewhere `SHARE` of what is free."""
+
+SHARE = 0.25
 
 ACCUMULATED = 5e-5
 """What a sum of products in fp32 may be off by."""
@@ -23,66 +27,95 @@ OUTPUT = 2.0**-8
 
 
 @dataclass(frozen=True, eq=False)
-class HalfRows:
+class Half:
     """Rows in bf16.
 
     Args:
-        bits: (N, D), each number as the integer of the same bits.
+        bits: (N, D).
         norms: Of the rows as they were, (N,).
         lost: Norm of what rounding took, (N,).
     """
 
-    bits: npt.NDArray[np.int16]
+    bits: Tensor
     norms: Tensor
     lost: Tensor
 
     @classmethod
-    def room(cls, count: int, numbers: int, device: str | torch.device = "cpu") -> HalfRows:
-        """For so many rows, to be filled."""
-        if 2 * count * numbers <= IN_MEMORY:
-            bits = np.empty((count, numbers), np.int16)
-        else:
-            with tempfile.TemporaryFile() as file:  # mapped on, and gone when nobody maps it
-                bits = np.memmap(file, np.int16, "w+", shape=(count, numbers))
-        empty = torch.empty(count, device=device)
-        return cls(bits, empty, empty.clone())
+    def of(cls, rows: Tensor) -> Half:
+        """Of rows (N, D)."""
+        bits = rows.bfloat16()
+        # in parts, since a second fp32 copy of all rows would take much memory
+        lost = [
+            torch.linalg.vector_norm(own.float().sub_(row), dim=1)
+            for own, row in zip(bits.split(8), rows.split(8), strict=True)
+        ]
+        return cls(bits, torch.linalg.vector_norm(rows, dim=1), torch.cat(lost))
+
+
+@dataclass(frozen=True, eq=False)
+class HalfRows:
+    """Training rows in bf16.
+
+    Args:
+        rows: They themselves.
+        norms: (N,).
+        lost: Norm of what rounding took, (N,).
+        kept: (N, D) where there is room.
+    """
+
+    rows: Rows
+    norms: Tensor
+    lost: Tensor
+    kept: Tensor | None
 
     @classmethod
-    def of(cls, rows: Tensor) -> HalfRows:
-        """Of rows (N, D)."""
-        made = cls.room(len(rows), rows.shape[1], rows.device)
-        made.fill(0, rows)
-        return made
+    def room(cls, rows: Rows) -> HalfRows:
+        """For all rows, to be filled."""
+        fits = 2 * len(rows) * rows.numbers <= kept_bytes(rows.device)
+        shape = (len(rows), rows.numbers)
+        kept = torch.empty(shape, dtype=torch.bfloat16, device=rows.device) if fits else None
+        empty = torch.empty(len(rows), device=rows.device)
+        return cls(rows, empty, empty.clone(), kept)
 
     def fill(self, start: int, rows: Tensor) -> None:
-        """Put rows in, from a number on."""
-        half = torch.empty_like(rows[:PIECE], dtype=torch.bfloat16)
-        rest = torch.empty_like(rows[:PIECE])
-        for first in range(0, len(rows), PIECE):  # so few that they stay in the cache
-            part = rows[first : first + PIECE]
-            own = slice(start + first, start + first + len(part))
-            rounded, lost = half[: len(part)].copy_(part), rest[: len(part)]
-            self.bits[own] = rounded.view(torch.int16).cpu().numpy()
-            self.norms[own] = torch.linalg.vector_norm(part, dim=1)
-            self.lost[own] = torch.linalg.vector_norm(lost.copy_(rounded).sub_(part), dim=1)
+        """Take in rows, from a number on."""
+        half, own = Half.of(rows), slice(start, start + len(rows))
+        self.norms[own], self.lost[own] = half.norms, half.lost
+        if self.kept is not None:
+            self.kept[own] = half.bits
 
-    def taken(self, rows: slice | npt.NDArray[np.intp]) -> Tensor:
-        """Some rows, (n, D) bf16."""
-        return torch.from_numpy(self.bits[rows]).view(torch.bfloat16).to(self.norms.device)
-
-    def products(
-        self, rows: slice | npt.NDArray[np.intp], others: HalfRows, queries: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Products of queries with some rows, and what they may be off by, (Q, n) fp32.
-
-        ⟨a, b⟩ - ⟨ā, b̄⟩ = ⟨a - ā, b̄⟩ + ⟨a, b - b̄⟩, each by Cauchy and Schwarz.
+    def chosen(self, rows: Chosen, room: Tensor) -> Half:
+        """Some rows.
 
         Args:
-            rows: Of these.
-            others: Norms of the queries.
-            queries: They themselves, (Q, D) bf16.
+            rows: Which.
+            room: Memory for so many or more, (n, D) bf16, that may be used.
         """
-        products = (queries @ self.taken(rows).T).float()
         norms, lost = self.norms[rows], self.lost[rows]
-        doubt = torch.outer(others.lost, norms + lost).add_(torch.outer(others.norms, lost))
-        return products, doubt.add_(products.abs(), alpha=OUTPUT).add_(ACCUMULATED)
+        if self.kept is not None:
+            return Half(self.kept[rows], norms, lost)
+        return Half(self.rows.filled(room[: len(norms)], rows), norms, lost)
+
+
+def kept_bytes(device: str) -> int:
+    """What may be kept of all rows."""
+    return IN_MEMORY if device == "cpu" else int(SHARE * free_bytes(device))
+
+
+def product(rows: Tensor, others: Tensor) -> Tensor:
+    """Products of rows (N, D) and others (M, D) in bf16, (N, M); in fp32 where that is free."""
+    if rows.device.type == "cuda" and rows.dtype == torch.bfloat16:
+        return torch.mm(rows, others.T, out_dtype=torch.float32)
+    return rows @ others.T
+
+
+def doubt(queries: Half, others: Half) -> Tensor:
+    """What products of each query with some rows may be off by at most, (Q,).
+
+    ⟨a, b⟩ - ⟨ā, b̄⟩ = ⟨a - ā, b̄⟩ + ⟨a, b - b̄⟩, each by Cauchy and Schwarz, and the product itself
+    is rounded.
+    """
+    lost = others.lost.max()
+    norm = (others.norms + others.lost).max()
+    inputs = queries.lost * norm + queries.norms * lost
+    return inputs + OUTPUT * (queries.norms + queries.lost) * norm + ACCUMULATED
