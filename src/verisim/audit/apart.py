@@ -24,7 +24,7 @@ class Apart:
     queries: npt.NDArray[np.intp]
     training: npt.NDArray[np.intp]
 
-    def forbid(self, scores: Tensor, rows: Chosen) -> None:
-        """Put -∞ where pairs of queries and some training images do not count, (Q, n)."""
+    def forbidden(self, rows: Chosen, device: torch.device) -> Tensor:
+        """Pairs of queries and some training images that do not count, (Q, n)."""
         same = self.queries[:, np.newaxis] == self.training[np.newaxis, rows]
-        scores.masked_fill_(torch.from_numpy(same).to(scores.device), -torch.inf)
+        return torch.from_numpy(same).to(device)

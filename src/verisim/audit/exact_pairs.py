@@ -72,19 +72,20 @@ class ExactPairs:
         matter: npt.NDArray[np.bool_] = upper >= self.known.cpu().numpy()[queries]
         return matter
 
-    def _compute(
-        self, queries: Numbers, rows: Numbers, chosen: npt.NDArray[np.bool_]
-    ) -> None:
+    def _compute(self, queries: Numbers, rows: Numbers, chosen: npt.NDArray[np.bool_]) -> None:
         queries, rows = queries[chosen], rows[chosen]
         self.computed += len(queries)
         order = np.argsort(rows, kind="stable")
         queries, rows = queries[order], rows[order]
         scores = np.empty(len(rows), np.float32)
         distinct, place = np.unique(rows, return_inverse=True)
-        size = max(1, ROWS_BYTES // (4 * self.training.rows.numbers))
+        numbers = self.training.rows.numbers
+        size = max(1, ROWS_BYTES // (4 * numbers))
+        space = torch.empty(min(size, len(distinct)), numbers, device=self.device)
         for start in range(0, len(distinct), size):
             some = slice(*np.searchsorted(place, (start, start + size)))
-            held = self.training.rows.chosen(distinct[start : start + size])
+            few = distinct[start : start + size]
+            held = self.training.rows.filled(space[: len(few)], few)
             products = self._products(queries[some], held, place[some] - start)
             own = torch.from_numpy(queries[some]).to(self.device)
             terms = self.training.terms[torch.from_numpy(rows[some]).to(self.device)]
@@ -95,16 +96,16 @@ class ExactPairs:
         """Of each query with one of the rows held, (n,): alike however many there are."""
         numbers = held.shape[1]
         size = max(1, PAIR_BYTES // (4 * numbers))
-        room = torch.empty((min(size, len(queries)), numbers), device=self.device)
+        made = held.new_empty(min(size, len(queries)), numbers)
         sums = []
         for start in range(0, len(queries), size):
             q, k = queries[start : start + size], places[start : start + size]
-            own = room[: len(q)]
+            own = made[: len(q)]
             if numbers < LONG or own.is_cuda:
                 ours, theirs = (torch.from_numpy(part).to(self.device) for part in (q, k))
                 torch.mul(self.asked.rows[ours], held[theirs], out=own)
             else:
-                for made, one, other in zip(own, q.tolist(), k.tolist(), strict=True):
-                    torch.mul(self.asked.rows[one], held[other], out=made)
+                for row, one, other in zip(own, q.tolist(), k.tolist(), strict=True):
+                    torch.mul(self.asked.rows[one], held[other], out=row)
             sums.append(own.sum(1))
         return torch.cat(sums) if sums else held.new_empty(0)

@@ -47,7 +47,7 @@ class Half:
         # in parts, since a second fp32 copy of all rows would take much memory
         lost = [
             torch.linalg.vector_norm(own.float().sub_(row), dim=1)
-            for own, row in zip(bits.split(8), rows.split(8), strict=True)
+            for own, row in zip(torch.split(bits, 8), torch.split(rows, 8), strict=True)
         ]
         return cls(bits, torch.linalg.vector_norm(rows, dim=1), torch.cat(lost))
 
@@ -84,17 +84,17 @@ class HalfRows:
         if self.kept is not None:
             self.kept[own] = half.bits
 
-    def chosen(self, rows: Chosen, room: Tensor) -> Half:
+    def chosen(self, rows: Chosen, space: Tensor) -> Half:
         """Some rows.
 
         Args:
             rows: Which.
-            room: Memory for so many or more, (n, D) bf16, that may be used.
+            space: Memory for so many or more, (n, D) bf16, that may be used.
         """
         norms, lost = self.norms[rows], self.lost[rows]
         if self.kept is not None:
             return Half(self.kept[rows], norms, lost)
-        return Half(self.rows.filled(room[: len(norms)], rows), norms, lost)
+        return Half(self.rows.filled(space[: len(norms)], rows), norms, lost)
 
 
 def kept_bytes(device: str) -> int:

@@ -73,7 +73,7 @@ class Prepared:
         half = HalfRows.room(rows) if precision == "bf16" else None
         for start, piece in rows.pieces(slice(0, len(rows))):
             progress.advance(start, len(rows), "block averages")
-            own = terms[start : start + len(piece)] = piece @ origin
+            own = terms[start : start + len(piece)] = _products(piece, origin)
             if bounds is not None:
                 bounds.fill(start, piece, own)
             if half is not None:
@@ -82,13 +82,18 @@ class Prepared:
 
     def asked(self, queries: Tensor) -> Asked:
         """Queries (Q, D) around the origin."""
-        terms = queries @ self.origin + self.origin.square().sum()
+        terms = _products(queries, self.origin) + self.origin.square().sum()
         return Asked(
             rows=queries,
             terms=terms,
             half=None if self.half is None else Half.of(queries),
             bounds=() if self.bounds is None else self.bounds.asked(queries, terms),
         )
+
+
+def _products(rows: Tensor, origin: Tensor) -> Tensor:
+    """Of each row with the origin, (n,): rounded alike however many rows there are."""
+    return torch.cat([(part * origin).sum(1) for part in torch.split(rows, 8)])
 
 
 def _mean(rows: Rows) -> Tensor:

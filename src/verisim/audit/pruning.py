@@ -188,6 +188,8 @@ def _averaged(images: Tensor, side: int) -> Tensor:
             images = functional.pad(images, (0, 0) * (4 - axis) + (0, -length % own))
         if own == 1:
             continue
-        images = images.unflatten(axis, (-1, own)).sum(axis + 1)
+        shape = images.shape
+        images = images.reshape(*shape[:axis], -1, own, *shape[axis + 1 :]).sum(axis + 1)
         size *= own
-    return images / size**0.5
+    averages: Tensor = images / size**0.5
+    return averages

@@ -62,11 +62,11 @@ class Rows:
         """Some rows, (n, D) fp32."""
         return self.filled(torch.empty(count(rows), self.numbers, device=self.device), rows)
 
-    def filled(self, room: Tensor, rows: Chosen) -> Tensor:
-        """Some rows, put into room (n, D) of whatever precision it has."""
+    def filled(self, made: Tensor, rows: Chosen) -> Tensor:
+        """Some rows, put into memory (n, D) of whatever precision it has."""
         for start, piece in self.pieces(rows):
-            room[start : start + len(piece)] = piece
-        return room
+            made[start : start + len(piece)] = piece
+        return made
 
     def pieces(self, rows: Chosen) -> Iterator[tuple[int, Tensor]]:
         """Some rows, a few at a time, each with how many came before it.

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from verisim.audit.ahead import one_ahead
 from verisim.audit.apart import Apart
 from verisim.audit.best import NOTHING, Numbers, Scores
 from verisim.audit.exact_pairs import ExactPairs
-from verisim.audit.half_rows import ACCUMULATED, doubt, product
+from verisim.audit.half_rows import ACCUMULATED, Half, doubt, product
 from verisim.audit.prepared import Asked, Prepared
 from verisim.audit.rows import Chosen, count, parts
 from verisim.progress import Progress
@@ -52,19 +55,21 @@ class Scan:
     computed: int = 0
     _waiting: list[Doubtful] = field(init=False, default_factory=list)
     _low: Tensor = field(init=False)
-    _rooms: dict[torch.dtype, Tensor] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = (len(self.asked.rows), self.exact.count)
         # the largest that correlations are certain not to be below
-        self._low = torch.full(shape, NOTHING, device=self.asked.rows.device)
+        self._low = torch.full(shape, NOTHING, device=self._device)
 
     def over(self, rows: Chosen) -> None:
         """Compare with some training rows, none of them twice."""
-        for block in parts(rows, self._size):
+        spaces = itertools.cycle(self._spaces)  # one is filled while the other is compared
+        for block, half in one_ahead(
+            lambda own: (own, self._half(own, next(spaces))), parts(rows, self._size)
+        ):
             first = block.start if isinstance(block, slice) else int(block[0])
             self.progress.advance(first, len(self.training.rows), "correlation")
-            self._block(block)
+            self._block(block, half)
             if sum(len(queries) for queries, _, _ in self._waiting) > KEPT:
                 self.settle()
 
@@ -78,13 +83,14 @@ class Scan:
     @property
     def _size(self) -> int:
         by_bytes = BLOCK_BYTES // (2 * self.training.rows.numbers)
-        return max(8, min(by_bytes, PAIRS // len(self.asked.rows)))
+        most = min(by_bytes, PAIRS // len(self.asked.rows), len(self.training.rows))
+        return max(8, most)
 
-    def _block(self, rows: Chosen) -> None:
-        scores, off = self._products(rows)
+    def _block(self, rows: Chosen, half: Half | None) -> None:
+        scores, off = self._products(rows, half)
         low, chosen = self._in_doubt(scores, off)
-        if self.asked.half is not None and int(chosen.sum()) > MANY * chosen.numel():
-            scores, off = self._products_in_fp32(rows)
+        if half is not None and int(chosen.sum()) > MANY * chosen.numel():
+            scores, off = self._products(rows, None)
             low, chosen = self._in_doubt(scores, off)
         self._low = low
         self.computed += scores.numel()
@@ -103,32 +109,46 @@ class Scan:
         known = torch.maximum(self.exact.known, low[:, -1])
         return low, scores >= (known - self.asked.terms - off)[:, None]
 
-    def _products(self, rows: Chosen) -> tuple[Tensor, Tensor]:
+    def _products(self, rows: Chosen, half: Half | None) -> tuple[Tensor, Tensor]:
         """Without the queries' own terms (Q, n), and what they may be off by (Q,)."""
-        if self.training.half is None or self.asked.half is None:
-            return self._products_in_fp32(rows)
-        half = self.training.half.chosen(rows, self._room(torch.bfloat16, self._size))
-        scores = product(self.asked.half.bits, half.bits).float()
-        return self._counting(scores, rows), doubt(self.asked.half, half)
-
-    def _products_in_fp32(self, rows: Chosen) -> tuple[Tensor, Tensor]:
-        half_size = max(8, self._size // 2)
-        room, made = self._room(torch.float32, half_size), []
-        for part in parts(rows, half_size):
-            held = self.training.rows.filled(room[: count(part)], part)
-            made.append(self.asked.rows @ held.T)
-        off = torch.full_like(self.asked.terms, ACCUMULATED)
-        return self._counting(torch.cat(made, 1), rows), off
-
-    def _counting(self, scores: Tensor, rows: Chosen) -> Tensor:
+        scores = self._scores[: len(self.asked.rows) * count(rows)].view(-1, count(rows))
+        if half is None or self.asked.half is None:
+            self._multiply(rows, scores)
+            off = torch.full_like(self.asked.terms, ACCUMULATED)
+        else:
+            scores.copy_(product(self.asked.half.bits, half.bits))
+            off = doubt(self.asked.half, half)
         scores += self.training.terms[rows]
         if self.apart is not None:
-            self.apart.forbid(scores, rows)
-        return scores
+            scores.masked_fill_(self.apart.forbidden(rows, self._device), -torch.inf)
+        return scores, off
 
-    def _room(self, kind: torch.dtype, rows: int) -> Tensor:
-        """Memory that each block uses again."""
-        if kind not in self._rooms:
-            shape = (rows, self.training.rows.numbers)
-            self._rooms[kind] = torch.empty(shape, dtype=kind, device=self.asked.rows.device)
-        return self._rooms[kind]
+    def _multiply(self, rows: Chosen, scores: Tensor) -> None:
+        """Products in fp32, put into (Q, n)."""
+        done, size = 0, max(4, self._size // 4)
+        held = torch.empty(min(size, count(rows)), self.training.rows.numbers, device=self._device)
+        for part in parts(rows, size):
+            own = self.training.rows.filled(held[: count(part)], part)
+            scores[:, done : done + len(own)] = self.asked.rows @ own.T
+            done += len(own)
+
+    def _half(self, rows: Chosen, space: Tensor) -> Half | None:
+        half = self.training.half
+        return None if half is None else half.chosen(rows, space)
+
+    @property
+    def _device(self) -> torch.device:
+        return self.asked.rows.device
+
+    @functools.cached_property
+    def _scores(self) -> Tensor:
+        """Memory that each block uses again: new memory costs more than the work."""
+        return torch.empty(len(self.asked.rows) * self._size, device=self._device)
+
+    @functools.cached_property
+    def _spaces(self) -> tuple[Tensor, Tensor]:
+        half = self.training.half
+        size = 0 if half is None or half.kept is not None else self._size
+        shape = (2, size, self.training.rows.numbers)
+        made = torch.empty(shape, dtype=torch.bfloat16, device=self._device)
+        return made[0], made[1]

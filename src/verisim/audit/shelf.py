@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -35,7 +36,10 @@ class Shelf:
         if 2 * count * width <= kept_bytes(device):
             kept = torch.empty((count, width), dtype=torch.bfloat16, device=device)
             return cls(kept, width, device)
-        return cls(None, width, device, tempfile.TemporaryFile())  # noqa: SIM115 - held on
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the shelf
+        made = cls(None, width, device, file)
+        weakref.finalize(made, file.close)
+        return made
 
     def put(self, start: int, rows: Tensor) -> None:
         """Put rows in, from a number on."""
