@@ -75,7 +75,7 @@ def test_no_product_is_above_its_bound(shape: tuple[int, ...]) -> None:
     images = np.random.default_rng(0).standard_normal((40, *shape)).cumsum(2).cumsum(3)
     training = Prepared.of(images.astype(np.float32))
     rows = training.rows.block(0, 40)
-    asked = training.asked(rows)
+    asked = training.asked(training.rows)
     correlations = rows @ rows.T + asked.terms[:, None] + training.terms[None]
     assert training.bounds is not None
     # nothing is known: the finest level of every pair
@@ -88,10 +88,10 @@ def test_no_product_is_above_its_bound(shape: tuple[int, ...]) -> None:
 def test_what_is_left_coarse_is_below_what_is_known() -> None:
     training, queries = smooth_and_copied(300, 60, 64)
     prepared = Prepared.of(training)
-    asked = prepared.asked(Rows(queries, "cpu", prepared.origin).block(0, 60))
+    asked = prepared.asked(Rows(queries, "cpu", prepared.origin))
     assert prepared.bounds is not None
     fine = prepared.bounds.between(asked.bounds, 0, 300, torch.full((60,), -2.0))
-    known = torch.full((60,), 0.95)
+    known = torch.full((60,), 1.5)
     left = prepared.bounds.between(asked.bounds, 0, 300, known)
     enough = least_bound(known)[:, None]
     assert torch.equal(left >= enough, fine >= enough)

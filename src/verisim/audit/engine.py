@@ -82,23 +82,24 @@ class Engine:
             progress: Hears of every block.
         """
         rows = self.training.rows
-        queries = Rows(images, rows.device, self.training.origin)
-        size = max(1, BYTES // (6 * queries.numbers))
+        size = max(1, BYTES // (6 * rows.numbers))
         found: list[Best] = []
         computed = 0
-        for start in range(0, len(queries), size):
-            stop = min(start + size, len(queries))
+        for start in range(0, len(images), size):
+            stop = min(start + size, len(images))
             own = apart and Apart(apart.queries[start:stop], apart.training)
-            asked = self.training.asked(queries.block(start, stop))
+            asked = self.training.asked(
+                Rows(images[start:stop], rows.device, self.training.origin)
+            )
             exact = ExactPairs(self.training, asked, min(count, len(rows)), least)
-            watcher = _Passes(progress, start, stop, len(queries))
+            watcher = _Passes(progress, start, stop, len(images))
             one = OnePass(self.training, asked, exact, own, watcher)
             found.append(one.run())
             computed += one.computed
         return Nearest(
             np.concatenate([best.scores for best in found]).astype(np.float64),
             np.concatenate([best.rows for best in found]),
-            computed / max(1, len(queries) * len(rows)),
+            computed / max(1, len(images) * len(rows)),
         )
 
 

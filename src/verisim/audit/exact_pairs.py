@@ -19,6 +19,9 @@ ROWS_BYTES = 1 << 26
 PAIR_BYTES = 1 << 21
 """Of products that are summed at once: so few that they stay in the processor's cache."""
 
+PAIR_BYTES_ELSEWHERE = 1 << 28
+"""On another device, where each step costs the same whatever its size."""
+
 LONG = 1 << 13
 """Rows of so many numbers are multiplied where they lie; shorter ones are gathered first."""
 
@@ -95,7 +98,7 @@ class ExactPairs:
     def _products(self, queries: Numbers, held: Tensor, places: Numbers) -> Tensor:
         """Of each query with one of the rows held, (n,): alike however many there are."""
         numbers = held.shape[1]
-        size = max(1, PAIR_BYTES // (4 * numbers))
+        size = max(1, (PAIR_BYTES_ELSEWHERE if held.is_cuda else PAIR_BYTES) // (4 * numbers))
         made = held.new_empty(min(size, len(queries)), numbers)
         sums = []
         for start in range(0, len(queries), size):

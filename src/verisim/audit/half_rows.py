@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from verisim.audit.rows import Chosen, Rows
-from verisim.memory import free_bytes
 
 IN_MEMORY = 1 << 28
 """Bytes that are kept on the processor; elsewhere `SHARE` of what is free."""
@@ -26,30 +25,61 @@ OUTPUT = 2.0**-8
 """Largest relative rounding of a number in bf16."""
 
 
+STRIP = 4096
+"""Numbers of a row that lie together: strips of many rows are multiplied faster than long rows."""
+
+MULTIPLE = 32
+"""Strips are a multiple of so many numbers wide, with zeros at the end of the last."""
+
+
 @dataclass(frozen=True, eq=False)
 class Half:
     """Rows in bf16.
 
     Args:
-        bits: (N, D).
+        strips: (S, N, W): rows cut into strips, each strip of all rows together.
         norms: Of the rows as they were, (N,).
         lost: Norm of what rounding took, (N,).
     """
 
-    bits: Tensor
+    strips: Tensor
     norms: Tensor
     lost: Tensor
 
     @classmethod
-    def of(cls, rows: Tensor) -> Half:
-        """Of rows (N, D)."""
-        bits = rows.bfloat16()
-        # in parts, since a second fp32 copy of all rows would take much memory
-        lost = [
-            torch.linalg.vector_norm(own.float().sub_(row), dim=1)
-            for own, row in zip(torch.split(bits, 8), torch.split(rows, 8), strict=True)
-        ]
-        return cls(bits, torch.linalg.vector_norm(rows, dim=1), torch.cat(lost))
+    def room(cls, count: int, numbers: int, device: str) -> Half:
+        """For so many rows, to be filled."""
+        empty = torch.empty(count, device=device)
+        return cls(strips_for(count, numbers, device), empty, empty.clone())
+
+    def fill(self, start: int, rows: Tensor) -> None:
+        """Take in rows (n, D), from a number on."""
+        own = slice(start, start + len(rows))
+        self.norms[own] = torch.linalg.vector_norm(rows, dim=1)
+        self.lost[own] = lost_of(rows)
+        put_into(self.strips, start, rows)
+
+
+def strips_for(count: int, numbers: int, device: str | torch.device) -> Tensor:
+    """Room for rows (N, D) in strips."""
+    # elsewhere a product of long rows is fast, and its sums stay in fp32
+    strips = -(-numbers // STRIP) if torch.device(device).type == "cpu" else 1
+    width = -(-numbers // (strips * MULTIPLE)) * MULTIPLE
+    return torch.zeros((strips, count, width), dtype=torch.bfloat16, device=device)
+
+
+def put_into(strips: Tensor, start: int, rows: Tensor) -> None:
+    """Put rows (n, D) into strips, from a number on."""
+    width = strips.shape[2]
+    for strip, part in zip(strips, torch.split(rows, width, 1), strict=True):
+        strip[start : start + len(rows), : part.shape[1]] = part
+
+
+def lost_of(rows: Tensor) -> Tensor:
+    """Norm of what rounding to bf16 takes, (N,)."""
+    # in parts, since a second copy of all rows would take much memory
+    parts = torch.split(rows, 8)
+    return torch.cat([torch.linalg.vector_norm(p.bfloat16().float() - p, dim=1) for p in parts])
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +90,7 @@ class HalfRows:
         rows: They themselves.
         norms: (N,).
         lost: Norm of what rounding took, (N,).
-        kept: (N, D) where there is room.
+        kept: Their strips, where there is room.
     """
 
     rows: Rows
@@ -72,48 +102,60 @@ class HalfRows:
     def room(cls, rows: Rows) -> HalfRows:
         """For all rows, to be filled."""
         fits = 2 * len(rows) * rows.numbers <= kept_bytes(rows.device)
-        shape = (len(rows), rows.numbers)
-        kept = torch.empty(shape, dtype=torch.bfloat16, device=rows.device) if fits else None
+        kept = strips_for(len(rows), rows.numbers, rows.device) if fits else None
         empty = torch.empty(len(rows), device=rows.device)
         return cls(rows, empty, empty.clone(), kept)
 
     def fill(self, start: int, rows: Tensor) -> None:
         """Take in rows, from a number on."""
-        half, own = Half.of(rows), slice(start, start + len(rows))
-        self.norms[own], self.lost[own] = half.norms, half.lost
+        own = slice(start, start + len(rows))
+        self.norms[own] = torch.linalg.vector_norm(rows, dim=1)
+        self.lost[own] = lost_of(rows)
         if self.kept is not None:
-            self.kept[own] = half.bits
+            put_into(self.kept, start, rows)
 
     def chosen(self, rows: Chosen, space: Tensor) -> Half:
         """Some rows.
 
         Args:
             rows: Which.
-            space: Memory for so many or more, (n, D) bf16, that may be used.
+            space: Strips for so many or more, that may be used.
         """
         norms, lost = self.norms[rows], self.lost[rows]
         if self.kept is not None:
-            return Half(self.kept[rows], norms, lost)
-        return Half(self.rows.filled(space[: len(norms)], rows), norms, lost)
+            return Half(self.kept[:, rows], norms, lost)
+        for start, piece in self.rows.pieces(rows):
+            put_into(space, start, piece)
+        return Half(space[:, : len(norms)], norms, lost)
 
 
 def kept_bytes(device: str) -> int:
     """What may be kept of all rows."""
-    return IN_MEMORY if device == "cpu" else int(SHARE * free_bytes(device))
+    return IN_MEMORY if device == "cpu" else int(SHARE * torch.cuda.mem_get_info(device)[0])
 
 
 def product(rows: Tensor, others: Tensor) -> Tensor:
     """Products of rows (N, D) and others (M, D) in bf16, (N, M); in fp32 where that is free."""
-    if rows.device.type == "cuda" and rows.dtype == torch.bfloat16:
+    if rows.is_cuda:
         return torch.mm(rows, others.T, out_dtype=torch.float32)
     return rows @ others.T
+
+
+def put_products(made: Tensor, queries: Half, others: Half) -> None:
+    """Put the products of queries and others into (Q, n) fp32, one strip after the other."""
+    for strip, (ours, theirs) in enumerate(zip(queries.strips, others.strips, strict=True)):
+        own = product(ours, theirs)
+        if strip:
+            made += own
+        else:
+            made.copy_(own)
 
 
 def doubt(queries: Half, others: Half) -> Tensor:
     """What products of each query with some rows may be off by at most, (Q,).
 
-    ⟨a, b⟩ - ⟨ā, b̄⟩ = ⟨a - ā, b̄⟩ + ⟨a, b - b̄⟩, each by Cauchy and Schwarz, and the product itself
-    is rounded.
+    ⟨a, b⟩ - ⟨ā, b̄⟩ = ⟨a - ā, b̄⟩ + ⟨a, b - b̄⟩, each by Cauchy and Schwarz; and the product of each
+    strip is rounded, all of them together no more than the norms say.
     """
     lost = others.lost.max()
     norm = (others.norms + others.lost).max()

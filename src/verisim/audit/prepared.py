@@ -80,15 +80,21 @@ class Prepared:
                 half.fill(start, piece)
         return cls(rows, origin, terms, bounds, half)
 
-    def asked(self, queries: Tensor) -> Asked:
-        """Queries (Q, D) around the origin."""
-        terms = _products(queries, self.origin) + self.origin.square().sum()
-        return Asked(
-            rows=queries,
-            terms=terms,
-            half=None if self.half is None else Half.of(queries),
-            bounds=() if self.bounds is None else self.bounds.asked(queries, terms),
-        )
+    def asked(self, queries: Rows) -> Asked:
+        """Queries around the origin."""
+        count, numbers, device = len(queries), queries.numbers, self.rows.device
+        rows = torch.empty((count, numbers), device=device)
+        half = None if self.half is None else Half.room(count, numbers, device)
+        terms, bounds = torch.empty(count, device=device), []
+        for start, piece in queries.pieces(slice(0, count)):
+            own = slice(start, start + len(piece))
+            rows[own] = piece
+            terms[own] = _products(piece, self.origin) + self.origin.square().sum()
+            if half is not None:
+                half.fill(start, piece)
+            if self.bounds is not None:
+                bounds.append(self.bounds.asked(piece, terms[own]))
+        return Asked(rows, terms, half, tuple(map(torch.cat, zip(*bounds, strict=True))))
 
 
 def _products(rows: Tensor, origin: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from verisim.audit.half_rows import ACCUMULATED, OUTPUT, Half, product
+from verisim.audit.half_rows import ACCUMULATED, OUTPUT, lost_of, product
 from verisim.audit.shelf import Shelf
 
 SIDES = (16, 4)
@@ -132,41 +132,42 @@ _EXTRA = 8
 
 def _with_training(averages: Tensor, rests: Tensor, terms: Tensor, width: int) -> Tensor:
     """A training row: what the query's numbers, in the same places, are multiplied with."""
-    half = Half.of(averages)
+    norms, lost = torch.linalg.vector_norm(averages, dim=1), lost_of(averages)
     high = terms.bfloat16()
     one = torch.ones_like(terms)
     extra = [
         rests * UPWARDS,
-        (half.norms + half.lost) * UPWARDS,  # with what rounding took from the query
-        half.lost * UPWARDS,  # with the query's norm
+        (norms + lost) * UPWARDS,  # with what rounding took from the query
+        lost * UPWARDS,  # with the query's norm
         high.float(),
         terms - high.float(),
         one,
         one,
     ]
-    return _joined(half.bits, extra, width)
+    return _joined(averages, extra, width)
 
 
 def _with_query(averages: Tensor, rests: Tensor, terms: Tensor, width: int) -> Tensor:
-    half = Half.of(averages)
+    norms, lost = torch.linalg.vector_norm(averages, dim=1), lost_of(averages)
     high = terms.bfloat16()
     one = torch.ones_like(terms)
     extra = [
         rests * UPWARDS,
-        half.lost * UPWARDS,
-        half.norms * UPWARDS,
+        lost * UPWARDS,
+        norms * UPWARDS,
         one,
         one,
         high.float(),
         terms - high.float(),
     ]
-    return _joined(half.bits, extra, width)
+    return _joined(averages, extra, width)
 
 
 def _joined(averages: Tensor, extra: list[Tensor], width: int) -> Tensor:
-    made = averages.new_zeros(len(averages), width)
-    made[:, : averages.shape[1]] = averages
-    made[:, averages.shape[1] : averages.shape[1] + len(extra)] = torch.stack(extra, 1)
+    count, numbers = averages.shape
+    made = torch.zeros((count, width), dtype=torch.bfloat16, device=averages.device)
+    made[:, :numbers] = averages
+    made[:, numbers : numbers + len(extra)] = torch.stack(extra, 1)
     return made
 
 

@@ -14,7 +14,7 @@ from verisim.audit.ahead import one_ahead
 from verisim.audit.apart import Apart
 from verisim.audit.best import NOTHING, Numbers, Scores
 from verisim.audit.exact_pairs import ExactPairs
-from verisim.audit.half_rows import ACCUMULATED, Half, doubt, product
+from verisim.audit.half_rows import ACCUMULATED, Half, doubt, put_products, strips_for
 from verisim.audit.prepared import Asked, Prepared
 from verisim.audit.rows import Chosen, count, parts
 from verisim.progress import Progress
@@ -116,7 +116,7 @@ class Scan:
             self._multiply(rows, scores)
             off = torch.full_like(self.asked.terms, ACCUMULATED)
         else:
-            scores.copy_(product(self.asked.half.bits, half.bits))
+            put_products(scores, self.asked.half, half)
             off = doubt(self.asked.half, half)
         scores += self.training.terms[rows]
         if self.apart is not None:
@@ -149,6 +149,5 @@ class Scan:
     def _spaces(self) -> tuple[Tensor, Tensor]:
         half = self.training.half
         size = 0 if half is None or half.kept is not None else self._size
-        shape = (2, size, self.training.rows.numbers)
-        made = torch.empty(shape, dtype=torch.bfloat16, device=self._device)
-        return made[0], made[1]
+        numbers = self.training.rows.numbers
+        return strips_for(size, numbers, self._device), strips_for(size, numbers, self._device)
