@@ -1,10 +1,11 @@
 """How fast every correlation is known exactly, against the processor's own rate and other ways.
 
     python benchmarks/audit_speed.py [--queries 2000] [--training 20000] [--side 240]
-        [--grain 0.3] [--device cuda] [--work FOLDER] [--curve PICTURE.png]
+        [--grain 0.3] [--fp32] [--device cuda] [--work FOLDER] [--curve PICTURE.png]
 
 The engine runs in a process of its own that only maps the images, so that its memory is known.
-Beside each time stands the processor time, which tells the same whatever else the machine does.
+Each time is the faster of two; beside it stands the processor time of all threads, which depends
+less on what else the machine does.
 faiss is compared where it is installed (`pip install faiss-cpu`, MIT; nothing else needs it).
 """
 
@@ -64,6 +65,7 @@ def main() -> None:
     words.add_argument("--side", type=int, default=240)
     words.add_argument("--grain", type=float, default=0.3, help="of each image's own noise")
     words.add_argument("--device", default="cpu")
+    words.add_argument("--fp32", action="store_true", help="time single precision, too")
     words.add_argument("--work", type=Path, help="folder for the mapped images")
     words.add_argument("--curve", type=Path, help="a picture .png of cost against N and M")
     words.add_argument("--alone", type=Path, help=argparse.SUPPRESS)
@@ -71,26 +73,27 @@ def main() -> None:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
     sizes = Sizes(asked.queries, asked.training, asked.side)
     if asked.alone:
-        engine_alone(asked.alone, sizes, asked.device)
+        engine_alone(asked.alone, sizes, asked.device, fp32=asked.fp32)
         return
     with tempfile.TemporaryDirectory(dir=asked.work) as name:
         folder = Path(name)
         make_images(folder, sizes, asked.grain)
-        plain = in_a_process(folder, sizes, asked.device)
+        plain = in_a_process(folder, sizes, asked.device, fp32=asked.fp32)
         compare_others(*mapped(folder), plain)
         if asked.curve:
             draw_curve(asked.curve, *mapped(folder), asked.device)
 
 
-def in_a_process(folder: Path, sizes: Sizes, device: str) -> float:
+def in_a_process(folder: Path, sizes: Sizes, device: str, *, fp32: bool) -> float:
     """Time the engine there; the seconds without pruning."""
     words = [f"--queries={sizes.queries}", f"--training={sizes.training}", f"--side={sizes.side}"]
+    words += ["--fp32"] if fp32 else []
     command = [sys.executable, __file__, f"--alone={folder}", f"--device={device}", *words]
     subprocess.run(command, check=True)
     return float((folder / "plain.txt").read_text())
 
 
-def engine_alone(folder: Path, sizes: Sizes, device: str) -> None:
+def engine_alone(folder: Path, sizes: Sizes, device: str, *, fp32: bool) -> None:
     """Time the engine, and print it."""
     training, queries = mapped(folder)
     print(f"{torch.get_num_threads()} thread(s), {sizes}, {device}")
@@ -101,7 +104,7 @@ def engine_alone(folder: Path, sizes: Sizes, device: str) -> None:
     pruned(engine, queries, found, plain, -1.0)
     print(f"peak memory of the engine's process: {peak_memory():.2f} GB")
     (folder / "plain.txt").write_text(str(plain.seconds))
-    if sizes.operations < 1e13:
+    if fp32:
         every_product(training, queries, sizes, device, "fp32")
 
 
@@ -115,7 +118,7 @@ def every_product(
     """Without pruning."""
     before = peak_rate(precision, device)
     prepare, engine = timed(lambda: Engine.of(training, device, precision, pruned=False))
-    took, found = timed(lambda: engine(queries))
+    took, found = best_of_two(lambda: engine(queries))
     after = peak_rate(precision, device)
     peak = [max(one, other) for one, other in zip(before, after, strict=True)]
     shares = [
@@ -134,7 +137,7 @@ def pruned(
     engine: Engine, queries: np.ndarray, expected: Nearest, plain: Took, least: float
 ) -> None:
     """What is of interest, pruned."""
-    took, found = timed(lambda: engine(queries, least=least))
+    took, found = best_of_two(lambda: engine(queries, least=least))
     hits = expected.scores[:, 0] >= least
     same = np.array_equal(found.rows[hits], expected.rows[hits])
     print(
@@ -194,6 +197,13 @@ def peak_memory() -> float:
     status = Path("/proc/self/status").read_text()
     highest = re.search(r"VmHWM:\s*(\d+) kB", status)
     return float("nan") if highest is None else int(highest[1]) / 1e6
+
+
+def best_of_two(work: Callable[[], Result]) -> tuple[Took, Result]:
+    """The faster of two times: the first time all memory is new."""
+    first, _ = timed(work)
+    second, result = timed(work)
+    return min(first, second, key=lambda took: took.seconds), result
 
 
 def timed(work: Callable[[], Result]) -> tuple[Took, Result]:

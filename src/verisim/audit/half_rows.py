@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from verisim.audit.rows import Chosen, Rows
+from verisim.audit.rows import Chosen, Rows, few
 
 IN_MEMORY = 1 << 28
 """Bytes that are kept on the processor; elsewhere `SHARE` of what is free."""
@@ -77,9 +77,8 @@ def put_into(strips: Tensor, start: int, rows: Tensor) -> None:
 
 def lost_of(rows: Tensor) -> Tensor:
     """Norm of what rounding to bf16 takes, (N,)."""
-    # in parts, since a second copy of all rows would take much memory
-    parts = torch.split(rows, 8)
-    return torch.cat([torch.linalg.vector_norm(p.bfloat16().float() - p, dim=1) for p in parts])
+    lost = [torch.linalg.vector_norm(part - part.bfloat16(), dim=1) for part in few(rows)]
+    return torch.cat(lost)
 
 
 @dataclass(frozen=True, eq=False)

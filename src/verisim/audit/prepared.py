@@ -11,7 +11,7 @@ from torch import Tensor
 
 from verisim.audit.half_rows import Half, HalfRows
 from verisim.audit.pruning import Bounds
-from verisim.audit.rows import Precision, Rows
+from verisim.audit.rows import Precision, Rows, few
 from verisim.progress import SILENT, Progress
 
 ORIGIN = 512
@@ -99,7 +99,7 @@ class Prepared:
 
 def _products(rows: Tensor, origin: Tensor) -> Tensor:
     """Of each row with the origin, (n,): rounded alike however many rows there are."""
-    return torch.cat([(part * origin).sum(1) for part in torch.split(rows, 8)])
+    return torch.cat([(part * origin).sum(1) for part in few(rows)])
 
 
 def _mean(rows: Rows) -> Tensor:

@@ -22,6 +22,9 @@ Chosen = slice | npt.NDArray[np.intp]
 PIECE_BYTES = 1 << 21
 """Of rows that are standardized at once: so few that they stay in the processor's cache."""
 
+FEW_NUMBERS = 1 << 16
+"""Of rows of which something is made in new memory: the C library keeps so little for itself."""
+
 PIECE_BYTES_ELSEWHERE = 1 << 26
 """On another device, where each step costs the same whatever its size."""
 
@@ -121,3 +124,9 @@ def parts(rows: Chosen, size: int) -> Iterator[Chosen]:
         part = rows[start : start + size]
         together = part[-1] - part[0] + 1 == len(part) and bool((np.diff(part) == 1).all())
         yield slice(int(part[0]), int(part[-1]) + 1) if together else part
+
+
+def few(rows: Tensor) -> tuple[Tensor, ...]:
+    """Rows (N, D), so few at a time that what is made of them takes no new memory each time."""
+    size = FEW_NUMBERS if rows.device.type == "cpu" else rows.numel()
+    return torch.split(rows, max(1, size // max(1, rows.shape[1])))

@@ -125,7 +125,7 @@ class Scan:
 
     def _multiply(self, rows: Chosen, scores: Tensor) -> None:
         """Products in fp32, put into (Q, n)."""
-        done, size = 0, max(4, self._size // 4)
+        done, size = 0, max(4, self._size // 2)
         held = torch.empty(min(size, count(rows)), self.training.rows.numbers, device=self._device)
         for part in parts(rows, size):
             own = self.training.rows.filled(held[: count(part)], part)
