@@ -1,10 +1,12 @@
 """How fast every correlation is known exactly, against the processor's own rate and other ways.
 
-    python benchmarks/audit_speed.py [--queries 2000] [--training 20000] [--side 240] [--curve]
+    python benchmarks/audit_speed.py [--queries 2000] [--training 20000] [--side 240]
+        [--grain 0.3] [--fp32] [--device cuda] [--work FOLDER] [--curve PICTURE.png]
 
-Images are made of smooth patterns that many share, as patients share anatomy, plus texture of
-their own; every 20th query is a noisy copy. They lie in a file that is mapped, as large sets are.
-faiss is compared where it is installed (`pip install faiss-cpu`, MIT).
+The engine runs in a process of its own that only maps the images, so that its memory is known.
+Each time is the faster of two; beside it stands the processor time of all threads, which depends
+less on what else the machine does.
+faiss is compared where it is installed (`pip install faiss-cpu`, MIT; nothing else needs it).
 """
 
 from __future__ import annotations
@@ -12,54 +14,47 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import resource
+import re
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from types import ModuleType
 from typing import TypeVar
 
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from numpy.lib.format import open_memmap
-from scipy import ndimage
 
-from verisim.audit.engine import Engine
+from audit_curve import draw_curve
+from audit_images import Sizes, make_images, mapped
+from verisim.audit.engine import Engine, Nearest
 
-PEAK_SHAPE = (2000, 57600, 580)
-"""Of the product by which the processor's own rate is measured: a block of the engine."""
+PEAK_SHAPES = ((1024, 1024, 1024), (2048, 2048, 2048), (2048, 4096, 1024))
+PEAK_SHAPES_ELSEWHERE = ((8192, 8192, 8192),)
+"""Of products by which the machine's own rate is measured: the best of these."""
+
+PEAK_SECONDS = 1.0
+"""As long each is repeated."""
 
 PAIRS = 300
-PATTERNS = 40
 LEAST = 0.9
 """A copy is at least so correlated: below it the exact nearest is of no interest."""
-
-POINTS = (0.25, 0.5, 1.0)
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """How much is compared."""
+class Took:
+    """How long something took, on the clock and of the processor."""
 
-    queries: int
-    training: int
-    side: int
+    seconds: float
+    processor: float
 
-    @property
-    def numbers(self) -> int:
-        """Of an image."""
-        return self.side**2
-
-    @property
-    def operations(self) -> float:
-        """Of all products."""
-        return 2.0 * self.queries * self.training * self.numbers
+    def __str__(self) -> str:
+        return f"{self.seconds:.2f} s ({self.processor:.2f} s of the processor)"
 
 
 def main() -> None:
@@ -68,155 +63,154 @@ def main() -> None:
     words.add_argument("--queries", type=int, default=2000)
     words.add_argument("--training", type=int, default=20000)
     words.add_argument("--side", type=int, default=240)
+    words.add_argument("--grain", type=float, default=0.3, help="of each image's own noise")
     words.add_argument("--device", default="cpu")
+    words.add_argument("--fp32", action="store_true", help="time single precision, too")
     words.add_argument("--work", type=Path, help="folder for the mapped images")
     words.add_argument("--curve", type=Path, help="a picture .png of cost against N and M")
+    words.add_argument("--alone", type=Path, help=argparse.SUPPRESS)
     asked = words.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
     sizes = Sizes(asked.queries, asked.training, asked.side)
-    with tempfile.TemporaryDirectory(dir=asked.work) as folder:
-        training, queries = make_images(Path(folder), sizes)
-        report(training, queries, sizes, asked.device)
+    if asked.alone:
+        engine_alone(asked.alone, sizes, asked.device, fp32=asked.fp32)
+        return
+    with tempfile.TemporaryDirectory(dir=asked.work) as name:
+        folder = Path(name)
+        make_images(folder, sizes, asked.grain)
+        plain = in_a_process(folder, sizes, asked.device, fp32=asked.fp32)
+        compare_others(*mapped(folder), plain)
         if asked.curve:
-            draw_curve(asked.curve, training, queries, asked.device)
+            draw_curve(asked.curve, *mapped(folder), asked.device)
 
 
-def report(training: np.ndarray, queries: np.ndarray, sizes: Sizes, device: str) -> None:
-    """Time each way, and print it."""
-    for precision in ("bf16", "fp32"):
-        peak = peak_rate(precision, device)
-        print(f"{precision}: own rate of the machine {peak / 1e9:.0f} GFLOP/s")
-        if precision == "fp32" and sizes.operations / peak > 600:
-            print("fp32: left out, it would take too long")
-            continue
-        engine = Engine.of(training, device, precision, pruned=False)
-        seconds, nearest = timed(lambda engine=engine: engine(queries))
-        rate = sizes.operations / seconds
-        print(f"{precision}, every product: {seconds:.1f} s, {100 * rate / peak:.0f} % of it")
-        if precision == "bf16":
-            plain, found = seconds, nearest
-    prepare, engine = timed(lambda: Engine.of(training, device))
-    pruned, copies = timed(lambda: engine(queries, least=LEAST))
-    hits = found.scores[:, 0] >= LEAST
-    same = np.array_equal(copies.rows[hits, 0], found.rows[hits, 0])
+def in_a_process(folder: Path, sizes: Sizes, device: str, *, fp32: bool) -> float:
+    """Time the engine there; the seconds without pruning."""
+    words = [f"--queries={sizes.queries}", f"--training={sizes.training}", f"--side={sizes.side}"]
+    words += ["--fp32"] if fp32 else []
+    command = [sys.executable, __file__, f"--alone={folder}", f"--device={device}", *words]
+    subprocess.run(command, check=True)
+    return float((folder / "plain.txt").read_text())
+
+
+def engine_alone(folder: Path, sizes: Sizes, device: str, *, fp32: bool) -> None:
+    """Time the engine, and print it."""
+    training, queries = mapped(folder)
+    print(f"{torch.get_num_threads()} thread(s), {sizes}, {device}")
+    found, plain = every_product(training, queries, sizes, device)
+    took, engine = timed(lambda: Engine.of(training, device))
+    print(f"prepared, with block averages: {took}")
+    pruned(engine, queries, found, plain, LEAST)
+    pruned(engine, queries, found, plain, -1.0)
+    print(f"peak memory of the engine's process: {peak_memory():.2f} GB")
+    (folder / "plain.txt").write_text(str(plain.seconds))
+    if fp32:
+        every_product(training, queries, sizes, device, "fp32")
+
+
+def every_product(
+    training: np.ndarray,
+    queries: np.ndarray,
+    sizes: Sizes,
+    device: str,
+    precision: str = "bf16",
+) -> tuple[Nearest, Took]:
+    """Without pruning."""
+    before = peak_rate(precision, device)
+    prepare, engine = timed(lambda: Engine.of(training, device, precision, pruned=False))
+    took, found = best_of_two(lambda: engine(queries))
+    after = peak_rate(precision, device)
+    peak = [max(one, other) for one, other in zip(before, after, strict=True)]
+    shares = [
+        100 * sizes.operations / own / rate
+        for own, rate in zip((took.seconds, took.processor), peak, strict=True)
+    ]
+    print(f"{precision}: the machine's own rate {peak[0] / 1e9:.0f} GFLOP/s; prepared: {prepare}")
     print(
-        f"bf16, pruned, copies above {LEAST}: {pruned:.1f} s after {prepare:.1f} s to prepare, "
-        f"{plain / pruned:.1f}× less; {100 * copies.computed:.2f} % of pairs computed; "
-        f"{hits.sum()} copies, the same: {same}"
+        f"{precision}, every product: {took}: {shares[0]:.0f} % of that rate "
+        f"({shares[1]:.0f} % by processor time); {100 * (found.computed - 1):.3f} % computed again"
     )
-    nearest_seconds, all_nearest = timed(lambda: engine(queries))
+    return found, took
+
+
+def pruned(
+    engine: Engine, queries: np.ndarray, expected: Nearest, plain: Took, least: float
+) -> None:
+    """What is of interest, pruned."""
+    took, found = best_of_two(lambda: engine(queries, least=least))
+    hits = expected.scores[:, 0] >= least
+    same = np.array_equal(found.rows[hits], expected.rows[hits])
     print(
-        f"bf16, pruned, every nearest: {nearest_seconds:.1f} s, {plain / nearest_seconds:.1f}× "
-        f"less; {100 * all_nearest.computed:.0f} % of pairs computed; "
-        f"the same: {np.array_equal(all_nearest.rows, found.rows)}"
+        f"bf16, pruned, {hits.sum()} nearest above {least}: {took}: "
+        f"{plain.seconds / took.seconds:.1f}× less ({plain.processor / took.processor:.1f}× by "
+        f"processor time); {100 * found.computed:.2f} % of pairs computed; the same: {same}"
     )
-    peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(f"peak memory of the process so far: {peak_memory:.2f} GB")
-    pair = pair_seconds(training, queries)
-    whole = pair * sizes.queries * sizes.training
-    print(f"numpy.corrcoef pair by pair: {whole / 3600:.1f} h, {whole / plain:.0f}× as long")
-    compare_faiss(training, queries, plain)
 
 
-def compare_faiss(training: np.ndarray, queries: np.ndarray, plain: float) -> None:
-    """The same by faiss, which is fp32 and holds all images in memory."""
+def compare_others(training: np.ndarray, queries: np.ndarray, plain: float) -> None:
+    """The same by numpy and by faiss."""
+    a, b = np.array(queries[0]).ravel(), np.array(training[0]).ravel()
+    pair = timed(lambda: [np.corrcoef(a, b) for _ in range(PAIRS)])[0].seconds / PAIRS
+    whole = pair * len(queries) * len(training)
+    print(f"numpy.corrcoef pair by pair: {whole / 3600:.2f} h, {whole / plain:.0f}× as long")
     faiss = _faiss()
     if faiss is None:
         print("faiss is not installed: pip install faiss-cpu, to compare with IndexFlatIP")
         return
     faiss.omp_set_num_threads(torch.get_num_threads())
-    part = max(1, len(training) // 4)  # all at once would not fit beside the rest
+    part = max(1, len(training) // 4)  # it is fp32 and holds all images in memory
     rows = training[:part].reshape(part, -1)
     rows = rows - rows.mean(1, keepdims=True)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    asked = queries.reshape(len(queries), -1)
     index = faiss.IndexFlatIP(rows.shape[1])
     index.add(rows)
-    seconds, _ = timed(lambda: index.search(np.ascontiguousarray(asked), 1))
-    whole = seconds * len(training) / part
-    print(f"faiss.IndexFlatIP: {whole:.1f} s (from a quarter), {whole / plain:.1f}× as long")
-
-
-def make_images(folder: Path, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
-    """Mapped training images (N, 1, X, Y, 1) and queries."""
-    draw = np.random.default_rng(0)
-    shape = (sizes.side, sizes.side)
-    patterns = np.stack(
-        [
-            ndimage.gaussian_filter(draw.standard_normal(shape), sizes.side / 20)
-            for _ in range(PATTERNS)
-        ]
+    del rows
+    asked = np.ascontiguousarray(queries.reshape(len(queries), -1))
+    took, _ = timed(lambda: index.search(asked, 1))
+    whole = took.seconds * len(training) / part
+    print(
+        f"faiss.IndexFlatIP {faiss.__version__}: {whole:.1f} s (from a quarter of the training "
+        f"images), {whole / plain:.1f}× as long"
     )
-    patterns /= patterns.std(axis=(1, 2), keepdims=True)
-    flat = patterns.reshape(PATTERNS, -1).astype(np.float32)
-    training = open_memmap(
-        folder / "training.npy", "w+", np.float32, (sizes.training, 1, *shape, 1)
-    )
-    for start in range(0, sizes.training, 500):
-        count = min(500, sizes.training - start)
-        training[start : start + count] = _mixed(flat, count, draw).reshape(count, 1, *shape, 1)
-    training.flush()
-    queries = _mixed(flat, sizes.queries, draw).reshape(sizes.queries, 1, *shape, 1)
-    for k in range(0, sizes.queries, 20):
-        grain = draw.standard_normal((1, *shape, 1), dtype=np.float32)
-        queries[k] = training[draw.integers(sizes.training)] + 0.3 * grain
-    return np.load(folder / "training.npy", mmap_mode="r"), queries
 
 
-def _mixed(flat: np.ndarray, count: int, draw: np.random.Generator) -> np.ndarray:
-    shares = draw.standard_normal((count, len(flat)), dtype=np.float32)
-    shares[:, 0] = 6  # what all have in common
-    shares /= np.linalg.norm(shares, axis=1, keepdims=True)
-    images = shares @ flat
-    images += 0.3 * draw.standard_normal(images.shape, dtype=np.float32)
-    return images
-
-
-def peak_rate(precision: str, device: str) -> float:
-    """Operations a second of one large product."""
+def peak_rate(precision: str, device: str) -> tuple[float, float]:
+    """Operations a second of large products, on the clock and of the processor."""
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
-    rows, inner, columns = PEAK_SHAPE
-    a = torch.randn(rows, inner, device=device).to(kind)
-    b = torch.randn(columns, inner, device=device).to(kind)
-    a @ b.T
-    best = min(timed(lambda: (a @ b.T)[0, 0].item())[0] for _ in range(3))
-    return 2.0 * rows * inner * columns / best
+    found = []
+    for rows, inner, columns in PEAK_SHAPES if device == "cpu" else PEAK_SHAPES_ELSEWHERE:
+        a = torch.randn(rows, inner, device=device).to(kind)
+        b = torch.randn(columns, inner, device=device).to(kind)
+        float((a @ b.T)[0, 0])
+        count, took = 0, Took(0.0, 0.0)
+        while took.seconds < PEAK_SECONDS:
+            one, _ = timed(lambda a=a, b=b: float((a @ b.T)[0, 0]))
+            took = Took(took.seconds + one.seconds, took.processor + one.processor)
+            count += 1
+        operations = 2.0 * rows * inner * columns * count
+        found.append((operations / took.seconds, operations / took.processor))
+    return max(rate for rate, _ in found), max(rate for _, rate in found)
 
 
-def pair_seconds(training: np.ndarray, queries: np.ndarray) -> float:
-    """Of `numpy.corrcoef` for one pair."""
-    a, b = queries[0].ravel(), np.array(training[0]).ravel()
-    return timed(lambda: [np.corrcoef(a, b) for _ in range(PAIRS)])[0] / PAIRS
+def peak_memory() -> float:
+    """Of this process, in GB; `getrusage` would count that of the process that started it."""
+    status = Path("/proc/self/status").read_text()
+    highest = re.search(r"VmHWM:\s*(\d+) kB", status)
+    return float("nan") if highest is None else int(highest[1]) / 1e6
 
 
-def draw_curve(path: Path, training: np.ndarray, queries: np.ndarray, device: str) -> None:
-    """Cost against the number of training images and of queries."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(1, 2)
-    engine = Engine.of(training, device, pruned=False)
-    for panel, name in zip(panels, ("training images", "queries"), strict=True):
-        places, seconds = [], []
-        for share in POINTS:
-            if name == "queries":
-                some, used = queries[: int(share * len(queries))], engine
-            else:
-                part = training[: int(share * len(training))]
-                some, used = queries, Engine.of(part, device, pruned=False)
-            places.append(int(share * len(queries if name == "queries" else training)))
-            seconds.append(timed(lambda some=some, used=used: used(some))[0])
-        panel.plot(places, seconds, "o-")
-        panel.set_xlabel(name)
-        panel.set_ylabel("seconds")
-        panel.set_ylim(0)
-    figure.savefig(path, dpi=120)
+def best_of_two(work: Callable[[], Result]) -> tuple[Took, Result]:
+    """The faster of two times: the first time all memory is new."""
+    first, _ = timed(work)
+    second, result = timed(work)
+    return min(first, second, key=lambda took: took.seconds), result
 
 
-def timed(work: Callable[[], Result]) -> tuple[float, Result]:
-    """Seconds and what came of it."""
-    started = perf_counter()
+def timed(work: Callable[[], Result]) -> tuple[Took, Result]:
+    """How long it took, and what came of it."""
+    clock, processor = perf_counter(), process_time()
     result = work()
-    return perf_counter() - started, result
+    return Took(perf_counter() - clock, process_time() - processor), result
 
 
 def _faiss() -> ModuleType | None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from verisim.audit.apart import Apart
 from verisim.audit.collection import Collection
 from verisim.audit.engine import Engine
 from verisim.audit.measure import Alignment, Matches
-from verisim.audit.one_pass import Apart
 from verisim.progress import SILENT, Progress
 
 

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from verisim.audit.half_rows import HalfRows
-from verisim.audit.one_pass import Apart, Best, OnePass
-from verisim.audit.pruning import Coarse
-from verisim.audit.rows import Precision, Rows, block_size
+from verisim.audit.apart import Apart
+from verisim.audit.best import Best
+from verisim.audit.exact_pairs import ExactPairs
+from verisim.audit.one_pass import OnePass
+from verisim.audit.prepared import Prepared
+from verisim.audit.rows import Precision, Rows
 from verisim.progress import SILENT, Progress
 
-BYTES = 5 << 27
-"""Of the rows of queries that are held at once, in fp32 and bf16: 640 MB."""
+BYTES = 3 << 28
+"""Of the rows of queries that are held at once, in fp32 and bf16: 800 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,22 +41,13 @@ class Nearest:
 
 @dataclass(frozen=True, eq=False)
 class Engine:
-    """Training images, prepared.
+    """Training images, ready to be compared with.
 
     Args:
-        training: Their rows, around their mean.
-        origin: That mean, (D,).
-        terms: Product of each row with it, (N,).
-        coarse: Block averages of them, or None to compute every product.
-        half: The rows in bf16; None to take products in fp32. Sums are taken again in fp32
-            wherever it matters.
+        training: They, prepared.
     """
 
-    training: Rows
-    origin: Tensor
-    terms: Tensor
-    coarse: Coarse | None
-    half: HalfRows | None
+    training: Prepared
 
     @classmethod
     def of(
@@ -69,20 +60,7 @@ class Engine:
         progress: Progress = SILENT,
     ) -> Engine:
         """Prepare training images (N, C, X, Y, Z), which may be mapped from disk."""
-        plain = Rows(images, device)
-        size = block_size(plain.numbers)
-        origin = plain.block(0, min(size, len(plain))).mean(0)
-        training = Rows(images, device, origin)
-        half = HalfRows.room(len(plain), plain.numbers, device) if precision == "bf16" else None
-        terms, coarse = [], []
-        for start, rows in training.blocks(size):
-            progress.advance(start, len(training), "block averages")
-            terms.append(rows @ origin)
-            coarse += [Coarse.of(rows, training.shape)] if pruned else []
-            if half is not None:
-                half.fill(start, rows)
-        joined = Coarse.joined(coarse) if pruned else None
-        return cls(training, origin, torch.cat(terms), joined, half)
+        return cls(Prepared.of(images, device, precision, pruned=pruned, progress=progress))
 
     def __call__(
         self,
@@ -103,34 +81,25 @@ class Engine:
             apart: Pairs that do not count.
             progress: Hears of every block.
         """
-        queries = Rows(images, self.training.device, self.origin)
-        size = max(1, BYTES // (6 * queries.numbers))
+        rows = self.training.rows
+        size = max(1, BYTES // (6 * rows.numbers))
         found: list[Best] = []
         computed = 0
-        for start in range(0, len(queries), size):
-            stop = min(start + size, len(queries))
+        for start in range(0, len(images), size):
+            stop = min(start + size, len(images))
             own = apart and Apart(apart.queries[start:stop], apart.training)
-            one = self._pass(queries.block(start, stop), min(count, len(self.training)), own)
-            watcher = _Passes(progress, start, stop, len(queries))
-            found.append(one.run(least, watcher))
+            asked = self.training.asked(
+                Rows(images[start:stop], rows.device, self.training.origin)
+            )
+            exact = ExactPairs(self.training, asked, min(count, len(rows)), least)
+            watcher = _Passes(progress, start, stop, len(images))
+            one = OnePass(self.training, asked, exact, own, watcher)
+            found.append(one.run())
             computed += one.computed
         return Nearest(
-            torch.cat([best.scores for best in found]).double().cpu().numpy(),
-            torch.cat([best.rows for best in found]).cpu().numpy().astype(np.intp),
-            computed / max(1, len(queries) * len(self.training)),
-        )
-
-    def _pass(self, queries: Tensor, count: int, apart: Apart | None) -> OnePass:
-        own_terms = queries @ self.origin + self.origin.square().sum()
-        return OnePass(
-            self.training,
-            self.terms,
-            self.coarse,
-            queries,
-            own_terms,
-            count,
-            half=self.half,
-            apart=apart,
+            np.concatenate([best.scores for best in found]).astype(np.float64),
+            np.concatenate([best.rows for best in found]),
+            computed / max(1, len(images) * len(rows)),
         )
 
 

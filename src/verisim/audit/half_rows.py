@@ -1,19 +1,22 @@
-"""Rows rounded to bf16, with how far each is from what it was; mapped from disk where large."""
+"""Rows rounded to bf16, with how far each is from what it was.
+
+They are kept where they are few; else they are made again, block by block, whenever they are
+needed: that takes less time than to read them from a disk.
+"""
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from verisim.audit.rows import PIECE
+from verisim.audit.rows import Chosen, Rows, few
 
 IN_MEMORY = 1 << 28
-"""Bytes; more rows than that lie in a temporary file."""
+"""Bytes that are kept on the processor; elsewhere `SHARE` of what is free."""
+
+SHARE = 0.25
 
 ACCUMULATED = 5e-5
 """What a sum of products in fp32 may be off by."""
@@ -22,67 +25,138 @@ OUTPUT = 2.0**-8
 """Largest relative rounding of a number in bf16."""
 
 
+STRIP = 4096
+"""Numbers of a row that lie together: strips of many rows are multiplied faster than long rows."""
+
+MULTIPLE = 32
+"""Strips are a multiple of so many numbers wide, with zeros at the end of the last."""
+
+
 @dataclass(frozen=True, eq=False)
-class HalfRows:
+class Half:
     """Rows in bf16.
 
     Args:
-        bits: (N, D), each number as the integer of the same bits.
+        strips: (S, N, W): rows cut into strips, each strip of all rows together.
         norms: Of the rows as they were, (N,).
         lost: Norm of what rounding took, (N,).
     """
 
-    bits: npt.NDArray[np.int16]
+    strips: Tensor
     norms: Tensor
     lost: Tensor
 
     @classmethod
-    def room(cls, count: int, numbers: int, device: str | torch.device = "cpu") -> HalfRows:
+    def room(cls, count: int, numbers: int, device: str) -> Half:
         """For so many rows, to be filled."""
-        if 2 * count * numbers <= IN_MEMORY:
-            bits = np.empty((count, numbers), np.int16)
-        else:
-            with tempfile.TemporaryFile() as file:  # mapped on, and gone when nobody maps it
-                bits = np.memmap(file, np.int16, "w+", shape=(count, numbers))
         empty = torch.empty(count, device=device)
-        return cls(bits, empty, empty.clone())
-
-    @classmethod
-    def of(cls, rows: Tensor) -> HalfRows:
-        """Of rows (N, D)."""
-        made = cls.room(len(rows), rows.shape[1], rows.device)
-        made.fill(0, rows)
-        return made
+        return cls(strips_for(count, numbers, device), empty, empty.clone())
 
     def fill(self, start: int, rows: Tensor) -> None:
-        """Put rows in, from a number on."""
-        half = torch.empty_like(rows[:PIECE], dtype=torch.bfloat16)
-        rest = torch.empty_like(rows[:PIECE])
-        for first in range(0, len(rows), PIECE):  # so few that they stay in the cache
-            part = rows[first : first + PIECE]
-            own = slice(start + first, start + first + len(part))
-            rounded, lost = half[: len(part)].copy_(part), rest[: len(part)]
-            self.bits[own] = rounded.view(torch.int16).cpu().numpy()
-            self.norms[own] = torch.linalg.vector_norm(part, dim=1)
-            self.lost[own] = torch.linalg.vector_norm(lost.copy_(rounded).sub_(part), dim=1)
+        """Take in rows (n, D), from a number on."""
+        own = slice(start, start + len(rows))
+        self.norms[own] = torch.linalg.vector_norm(rows, dim=1)
+        self.lost[own] = lost_of(rows)
+        put_into(self.strips, start, rows)
 
-    def taken(self, rows: slice | npt.NDArray[np.intp]) -> Tensor:
-        """Some rows, (n, D) bf16."""
-        return torch.from_numpy(self.bits[rows]).view(torch.bfloat16).to(self.norms.device)
 
-    def products(
-        self, rows: slice | npt.NDArray[np.intp], others: HalfRows, queries: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Products of queries with some rows, and what they may be off by, (Q, n) fp32.
+def strips_for(count: int, numbers: int, device: str | torch.device) -> Tensor:
+    """Room for rows (N, D) in strips."""
+    # elsewhere a product of long rows is fast, and its sums stay in fp32
+    strips = -(-numbers // STRIP) if torch.device(device).type == "cpu" else 1
+    width = -(-numbers // (strips * MULTIPLE)) * MULTIPLE
+    return torch.zeros((strips, count, width), dtype=torch.bfloat16, device=device)
 
-        ⟨a, b⟩ - ⟨ā, b̄⟩ = ⟨a - ā, b̄⟩ + ⟨a, b - b̄⟩, each by Cauchy and Schwarz.
+
+def put_into(strips: Tensor, start: int, rows: Tensor) -> None:
+    """Put rows (n, D) into strips, from a number on."""
+    width = strips.shape[2]
+    for strip, part in zip(strips, torch.split(rows, width, 1), strict=True):
+        strip[start : start + len(rows), : part.shape[1]] = part
+
+
+def lost_of(rows: Tensor) -> Tensor:
+    """Norm of what rounding to bf16 takes, (N,)."""
+    lost = [torch.linalg.vector_norm(part - part.bfloat16(), dim=1) for part in few(rows)]
+    return torch.cat(lost)
+
+
+@dataclass(frozen=True, eq=False)
+class HalfRows:
+    """Training rows in bf16.
+
+    Args:
+        rows: They themselves.
+        norms: (N,).
+        lost: Norm of what rounding took, (N,).
+        kept: Their strips, where there is room.
+    """
+
+    rows: Rows
+    norms: Tensor
+    lost: Tensor
+    kept: Tensor | None
+
+    @classmethod
+    def room(cls, rows: Rows) -> HalfRows:
+        """For all rows, to be filled."""
+        fits = 2 * len(rows) * rows.numbers <= kept_bytes(rows.device)
+        kept = strips_for(len(rows), rows.numbers, rows.device) if fits else None
+        empty = torch.empty(len(rows), device=rows.device)
+        return cls(rows, empty, empty.clone(), kept)
+
+    def fill(self, start: int, rows: Tensor) -> None:
+        """Take in rows, from a number on."""
+        own = slice(start, start + len(rows))
+        self.norms[own] = torch.linalg.vector_norm(rows, dim=1)
+        self.lost[own] = lost_of(rows)
+        if self.kept is not None:
+            put_into(self.kept, start, rows)
+
+    def chosen(self, rows: Chosen, space: Tensor) -> Half:
+        """Some rows.
 
         Args:
-            rows: Of these.
-            others: Norms of the queries.
-            queries: They themselves, (Q, D) bf16.
+            rows: Which.
+            space: Strips for so many or more, that may be used.
         """
-        products = (queries @ self.taken(rows).T).float()
         norms, lost = self.norms[rows], self.lost[rows]
-        doubt = torch.outer(others.lost, norms + lost).add_(torch.outer(others.norms, lost))
-        return products, doubt.add_(products.abs(), alpha=OUTPUT).add_(ACCUMULATED)
+        if self.kept is not None:
+            return Half(self.kept[:, rows], norms, lost)
+        for start, piece in self.rows.pieces(rows):
+            put_into(space, start, piece)
+        return Half(space[:, : len(norms)], norms, lost)
+
+
+def kept_bytes(device: str) -> int:
+    """What may be kept of all rows."""
+    return IN_MEMORY if device == "cpu" else int(SHARE * torch.cuda.mem_get_info(device)[0])
+
+
+def product(rows: Tensor, others: Tensor) -> Tensor:
+    """Products of rows (N, D) and others (M, D) in bf16, (N, M); in fp32 where that is free."""
+    if rows.is_cuda:
+        return torch.mm(rows, others.T, out_dtype=torch.float32)
+    return rows @ others.T
+
+
+def put_products(made: Tensor, queries: Half, others: Half) -> None:
+    """Put the products of queries and others into (Q, n) fp32, one strip after the other."""
+    for strip, (ours, theirs) in enumerate(zip(queries.strips, others.strips, strict=True)):
+        own = product(ours, theirs)
+        if strip:
+            made += own
+        else:
+            made.copy_(own)
+
+
+def doubt(queries: Half, others: Half) -> Tensor:
+    """What products of each query with some rows may be off by at most, (Q,).
+
+    ⟨a, b⟩ - ⟨ā, b̄⟩ = ⟨a - ā, b̄⟩ + ⟨a, b - b̄⟩, each by Cauchy and Schwarz; and the product of each
+    strip is rounded, all of them together no more than the norms say.
+    """
+    lost = others.lost.max()
+    norm = (others.norms + others.lost).max()
+    inputs = queries.lost * norm + queries.norms * lost
+    return inputs + OUTPUT * (queries.norms + queries.lost) * norm + ACCUMULATED

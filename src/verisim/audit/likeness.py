@@ -164,7 +164,7 @@ class LikenessIndex:
         cosines = embedded(self.network, queries, self.device) @ self.points.T
         if not_of is not None:
             apart = numbered_apart(not_of, self.patients)
-            cosines[apart.forbidden(0, len(self.points), cosines.device)] = -2.0
+            cosines[apart.forbidden(slice(None), cosines.device)] = -2.0
         scores, rows = (found.cpu().numpy() for found in cosines.max(dim=1))
         return Matches(self.name, scores.astype(np.float64), rows, (Alignment(),) * len(rows))
 

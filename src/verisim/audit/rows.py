@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -12,19 +11,27 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from verisim.audit.mapped import AHEAD, Mapped
+
 Precision = Literal["bf16", "fp32"]
 """Of products."""
 
-PIECE = 8
-"""Rows that are standardized at once."""
+Chosen = slice | npt.NDArray[np.intp]
+"""Some of the rows."""
 
-BLOCK_BYTES = 1 << 27
-"""Of a block of rows in fp32."""
+PIECE_BYTES = 1 << 21
+"""Of rows that are standardized at once: so few that they stay in the processor's cache."""
+
+FEW_NUMBERS = 1 << 16
+"""Of rows of which something is made in new memory: the C library keeps so little for itself."""
+
+PIECE_BYTES_ELSEWHERE = 1 << 26
+"""On another device, where each step costs the same whatever its size."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Standardized images, made a block at a time from where they are mapped.
+    """Standardized images, made a piece at a time from where they are mapped.
 
     Args:
         images: (N, C, X, Y, Z), of any number type.
@@ -52,56 +59,74 @@ class Rows:
 
     def block(self, start: int, stop: int) -> Tensor:
         """Rows from `start` to before `stop`, (n, D)."""
-        return self.chosen(np.arange(start, stop))
+        return self.chosen(slice(start, stop))
 
-    def chosen(self, rows: npt.NDArray[np.intp]) -> Tensor:
-        """Some rows, (n, D)."""
-        made = torch.empty(len(rows), self.numbers)
-        for part, own in zip(torch.split(made, PIECE), _pieces(rows), strict=True):
-            # into memory that is there already: new memory costs more than the work
-            np.copyto(part.numpy(), self.images[own].reshape(len(part), -1), casting="same_kind")
-            self._standardize(part)
-        _let_go(self.images)
-        if self.origin is not None:
-            return made.to(self.device).sub_(self.origin) if self._elsewhere else made
-        return made.to(self.device)
+    def chosen(self, rows: Chosen) -> Tensor:
+        """Some rows, (n, D) fp32."""
+        return self.filled(torch.empty(count(rows), self.numbers, device=self.device), rows)
+
+    def filled(self, made: Tensor, rows: Chosen) -> Tensor:
+        """Some rows, put into memory (n, D) of whatever precision it has."""
+        for start, piece in self.pieces(rows):
+            made[start : start + len(piece)] = piece
+        return made
+
+    def pieces(self, rows: Chosen) -> Iterator[tuple[int, Tensor]]:
+        """Some rows, a few at a time, each with how many came before it.
+
+        A piece (n, D) is overwritten by the next.
+        """
+        size = self._piece_size
+        # memory that is there already: new memory costs more than the work
+        raw = torch.empty(min(size, count(rows)), self.numbers)
+        mapped, start, done = Mapped.of(self.images), 0, 0
+        mapped.ahead(rows.start if isinstance(rows, slice) else 0)
+        for own in parts(rows, size):
+            part = raw[: count(own)]
+            np.copyto(part.numpy(), self._read(own), casting="same_kind")
+            yield start, self._standardized(part.to(self.device))
+            start += len(part)
+            done += 4 * part.numel()
+            if 2 * done > AHEAD:
+                mapped.let_go()
+                mapped.ahead(own.stop if isinstance(own, slice) else 0)
+                done = 0
+        mapped.let_go()
 
     @property
-    def _elsewhere(self) -> bool:
-        return self.device != "cpu"
+    def _piece_size(self) -> int:
+        bytes_at_once = PIECE_BYTES if self.device == "cpu" else PIECE_BYTES_ELSEWHERE
+        return max(1, bytes_at_once // (4 * self.numbers))
 
-    def blocks(self, size: int) -> Iterator[tuple[int, Tensor]]:
-        """All rows, so many at a time, each with the number of the first."""
-        for start in range(0, len(self), size):
-            yield start, self.block(start, min(start + size, len(self)))
+    def _read(self, rows: Chosen) -> npt.NDArray[np.generic]:
+        return self.images[rows].reshape(count(rows), -1)
 
-    def _standardize(self, rows: Tensor) -> None:
-        """In place, and so few at a time that they stay in the processor's cache."""
+    def _standardized(self, rows: Tensor) -> Tensor:
+        """In place."""
         rows -= rows.mean(dim=1, keepdim=True)
         norms = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
         # an image of one value correlates with nothing
         rows /= norms.clamp_min(torch.finfo(torch.float32).tiny)
-        if self.origin is not None and not self._elsewhere:
-            rows -= self.origin
+        return rows if self.origin is None else rows.sub_(self.origin)
 
 
-def _pieces(rows: npt.NDArray[np.intp]) -> Iterator[npt.NDArray[np.intp] | slice]:
-    """So few rows at a time; neighbours as a slice, which is read without a detour."""
-    for start in range(0, len(rows), PIECE):
-        piece = rows[start : start + PIECE]
-        together = piece[-1] - piece[0] + 1 == len(piece) and bool((np.diff(piece) == 1).all())
-        yield slice(int(piece[0]), int(piece[-1]) + 1) if together else piece
+def count(rows: Chosen) -> int:
+    """How many they are."""
+    return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
 
 
-def block_size(numbers: int) -> int:
-    """Rows of so many numbers that are held at once."""
-    return max(8, BLOCK_BYTES // (4 * numbers))
+def parts(rows: Chosen, size: int) -> Iterator[Chosen]:
+    """So many of them at a time; neighbours as a slice, which is read without a detour."""
+    for start in range(0, count(rows), size):
+        if isinstance(rows, slice):
+            yield slice(rows.start + start, min(rows.start + start + size, rows.stop))
+            continue
+        part = rows[start : start + size]
+        together = part[-1] - part[0] + 1 == len(part) and bool((np.diff(part) == 1).all())
+        yield slice(int(part[0]), int(part[-1]) + 1) if together else part
 
 
-def _let_go(images: npt.NDArray[np.generic]) -> None:
-    """Mapped pages that were read count as memory until they are given back."""
-    base: object = images
-    while isinstance(base, np.ndarray):
-        base = base.base
-    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        base.madvise(mmap.MADV_DONTNEED)
+def few(rows: Tensor) -> tuple[Tensor, ...]:
+    """Rows (N, D), so few at a time that what is made of them takes no new memory each time."""
+    size = FEW_NUMBERS if rows.device.type == "cpu" else rows.numel()
+    return torch.split(rows, max(1, size // max(1, rows.shape[1])))
