@@ -1,13 +1,22 @@
 """Planted copies are what their kind says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.audit.people import FLAT, SHAPE, people
+from verisim.audit.collection import Collection
 from verisim.audit.planting import FURTHER_KINDS, KINDS, Kind, kinds_for, planted
 from verisim.errors import BadInput
 
 ALL = (*KINDS, *FURTHER_KINDS)
+
+
+def two_channels(cases: Collection) -> Collection:
+    """The same with their mirror images as second channels."""
+    images = np.concatenate([cases.images, np.flip(cases.images, 2)], axis=1)
+    return replace(cases, images=images)
 
 
 @pytest.mark.parametrize("shape", [SHAPE, FLAT])
@@ -16,8 +25,10 @@ def test_every_kind_can_be_planted_and_is_drawn_by_its_seed(
     kind: Kind, shape: tuple[int, ...]
 ) -> None:
     training, others = people(4, shape), people(2, shape, first=50)
+    if kind.several:
+        training, others = two_channels(training), two_channels(others)
     first, again = (planted(kind, training, others, 3, seed=1) for _ in range(2))
-    assert first.cases.images.shape == (3, 1, *shape)
+    assert first.cases.images.shape == (3, *training.images.shape[1:])
     assert np.isfinite(first.cases.images).all()
     assert np.array_equal(first.cases.images, again.cases.images)
     assert len(set(first.sources.tolist())) == 3
@@ -50,3 +61,9 @@ def test_without_masks_no_mask_is_planted() -> None:
     assert all(not kind.masked for kind in kinds_for(bare))
     with pytest.raises(BadInput, match="label maps"):
         planted(KINDS[-1], bare, bare, 1)
+
+
+def test_one_channel_has_no_other_to_be_exchanged_with() -> None:
+    training = people(3)
+    assert all(not kind.several for kind in kinds_for(training, FURTHER_KINDS))
+    assert any(kind.several for kind in kinds_for(two_channels(training), FURTHER_KINDS))
