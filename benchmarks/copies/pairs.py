@@ -19,8 +19,8 @@ from torch import Tensor
 
 from verisim.audit.collection import Collection
 from verisim.audit.laying import Laying, LayingIndex
-from verisim.audit.masks import MaskIndex, MaskOverlap
 from verisim.audit.masks import CANDIDATES as MASK_CANDIDATES
+from verisim.audit.masks import MaskIndex, MaskOverlap
 from verisim.audit.measure import Alignment, Matches
 from verisim.audit.texture import as_tensor, pooled
 from verisim.progress import SILENT, Progress

@@ -34,8 +34,8 @@ class Standard:
 
     Likenesses of at most 1 are first put on the scale of Fisher (1915), artanh: there correlations
     scatter alike wherever they lie, and a copy can be any number of deviations away, also where
-    strangers are as like as 0.9. The map is monotone within a stratum and fixed before a held-out case is seen, so that ranks
-    among held-out and synthetic cases keep their law.
+    strangers are as like as 0.9. The map is monotone within a stratum and fixed before a held-out
+    case is seen, so that ranks among held-out and synthetic cases keep their law.
 
     Args:
         strata: Names.
