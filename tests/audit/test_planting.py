@@ -1,22 +1,13 @@
 """Planted copies are what their kind says."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from tests.audit.people import FLAT, SHAPE, people
-from verisim.audit.collection import Collection
 from verisim.audit.planting import FURTHER_KINDS, KINDS, Kind, kinds_for, planted
 from verisim.errors import BadInput
 
 ALL = (*KINDS, *FURTHER_KINDS)
-
-
-def two_channels(cases: Collection) -> Collection:
-    """The same with their mirror images as second channels."""
-    images = np.concatenate([cases.images, np.flip(cases.images, 2)], axis=1)
-    return replace(cases, images=images)
 
 
 @pytest.mark.parametrize("shape", [SHAPE, FLAT])
@@ -24,9 +15,9 @@ def two_channels(cases: Collection) -> Collection:
 def test_every_kind_can_be_planted_and_is_drawn_by_its_seed(
     kind: Kind, shape: tuple[int, ...]
 ) -> None:
-    training, others = people(4, shape), people(2, shape, first=50)
-    if kind.several:
-        training, others = two_channels(training), two_channels(others)
+    channels = 2 if kind.several else 1
+    training = people(4, shape, channels=channels)
+    others = people(2, shape, first=50, channels=channels)
     first, again = (planted(kind, training, others, 3, seed=1) for _ in range(2))
     assert first.cases.images.shape == (3, *training.images.shape[1:])
     assert np.isfinite(first.cases.images).all()
@@ -66,4 +57,4 @@ def test_without_masks_no_mask_is_planted() -> None:
 def test_one_channel_has_no_other_to_be_exchanged_with() -> None:
     training = people(3)
     assert all(not kind.several for kind in kinds_for(training, FURTHER_KINDS))
-    assert any(kind.several for kind in kinds_for(two_channels(training), FURTHER_KINDS))
+    assert any(kind.several for kind in kinds_for(people(3, channels=2), FURTHER_KINDS))
