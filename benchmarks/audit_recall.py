@@ -26,6 +26,7 @@ from rich.table import Table
 from copies.counting import Share, found, p_values
 from copies.material import Split, hippocampus, lgg2d
 from copies.rivals import Pairwise, contrastive
+from copies.twins import first_sides, held_out_twins
 from verisim.audit.changes import noise
 from verisim.audit.collection import Collection
 from verisim.audit.measure import Alignment, Index, Matches, Measure
@@ -165,8 +166,7 @@ class Recalls:
         """One side of each scan beside all training cases but itself, the other side included."""
         training = self.split.training
         alone = replace(training, patients=training.names)
-        whose = training.patients
-        sides = [k for k, p in enumerate(whose) if whose.count(p) > 1 and whose.index(p) == k]
+        sides = first_sides(training)
         cases = alone.subset(sides)
         folder = self.folder / "same scan"
         measures = default_measures(masked=True)
@@ -176,6 +176,18 @@ class Recalls:
         noisy = planted(NOISY, alone.subset(sides), self.split.held_out, len(sides)).cases
         answers = [Keeper(m, training, folder)("noisy", noisy) for m in measures]
         print(f"A noisy copy of it: {ours.share(ours.seen(noisy, answers))} %")
+        index, twins = held_out_twins(self.split)
+        answers = [Keeper(m, index, folder)("held-out twins", twins) for m in measures]
+        for reached, strangers, measure in zip(
+            ours.seen(twins, answers).standardized.max(axis=0),
+            ours.held_out.standardized.max(axis=0),
+            measures,
+            strict=True,
+        ):
+            print(
+                f"  {measure.name}: {len(twins)} held-out twins reach {reached:.1f} deviations, "
+                f"strangers {strangers:.1f}"
+            )
 
     def _print(self, rows: Mapping[str, Mapping[str, Share]], named: Mapping[str, float]) -> None:
         real = self.split.held_out
