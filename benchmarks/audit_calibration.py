@@ -33,6 +33,7 @@ from verisim.audit.seen import Seen
 from verisim.audit.set_test import counted, set_p
 from verisim.audit.standard import Standard
 from verisim.audit.strata import StratumRule
+from verisim.dataset import Case
 from verisim.subjects import subject_of
 
 LEVEL = 0.05
@@ -55,21 +56,36 @@ def main() -> None:
     """Score, deal, count, and print."""
     asked = _arguments().parse_args()
     torch.set_num_threads(1)
-    whole = _collection(asked.kind, asked.cases)
+    whole = _collection(asked.kind, asked.cases, asked.each)
     deals = dealt(whole.patients, asked.held_out, asked.synthetic, asked.splits, asked.seed)
-    about = f"{asked.held_out} {asked.synthetic} {asked.splits} {asked.seed}"
+    about = f"{len(whole)} {asked.held_out} {asked.synthetic} {asked.splits} {asked.seed}"
     path = asked.output / f"pairs {asked.kind} {about}.npz"
     pairs = pairs_of(whole, deals, path, Telling())
     _print([_split(whole, pairs, deal) for deal in deals], asked, whole)
 
 
-def _collection(kind: str, folder: Path) -> Collection:
+def _collection(kind: str, folder: Path, each: int) -> Collection:
     cases = cases_in(folder)
     rule = StratumRule()
     if kind == "2d":
         cases = tuple(replace(c, subject=subject_of(c.name, PATIENT)) for c in cases)
+    if each:
+        cases = _fewer(cases, each)
+    if kind == "2d":
         rule = StratumRule(pattern=SLICE, parts=3).fitted([case.name for case in cases])
     return collected(cases, Grid.among(cases), rule)
+
+
+def _fewer(cases: Sequence[Case], each: int) -> tuple[Case, ...]:
+    """At most so many cases of each patient, from the first to the last of their names."""
+    of: dict[str, list[Case]] = {}
+    for case in sorted(cases, key=lambda case: case.name):
+        of.setdefault(case.subject, []).append(case)
+    places = {
+        n: np.unique(np.linspace(0, n - 1, each).round().astype(int))
+        for n in {len(own) for own in of.values()}
+    }
+    return tuple(own[k] for own in of.values() for k in places[len(own)])
 
 
 def _split(whole: Collection, pairs: Pairs, deal: Deal) -> Split:
@@ -213,6 +229,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--splits", type=int, default=200)
     parser.add_argument("--held-out", type=int, default=39)
     parser.add_argument("--synthetic", type=int, default=20)
+    parser.add_argument("--each", type=int, default=0, help="cases of a patient at most; 0: all")
     parser.add_argument("--seed", type=int, default=0)
     return parser
 
