@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from verisim.audit.measure import Alignment, Matches, Scores
-from verisim.audit.standard import Standard
+from verisim.audit.standard import LEAST_SCALE, Standard
 from verisim.errors import BadInput
 
 
@@ -20,9 +20,9 @@ def correlations(center: float, scale: float, count: int, seed: int = 0) -> Scor
 
 
 def test_measures_of_other_levels_and_scatter_weigh_alike() -> None:
-    known = [matches(correlations(1.2, 0.3, 4000)), matches(correlations(0.1, 0.02, 4000, 1))]
+    known = [matches(correlations(1.2, 0.3, 4000)), matches(correlations(0.1, 0.05, 4000, 1))]
     standard = Standard.among(known, ["all"] * 4000)
-    found = standard([matches(np.tanh([1.8])), matches(np.tanh([0.14]))], ["all"])
+    found = standard([matches(np.tanh([1.8])), matches(np.tanh([0.2]))], ["all"])
     assert found[0] == pytest.approx([2, 2], abs=0.2)
 
 
@@ -60,7 +60,7 @@ def test_the_map_keeps_the_order_and_a_few_twins_do_not_stretch_it() -> None:
 
 def test_constant_scores_scatter_by_the_least_that_is_told_apart() -> None:
     standard = Standard.among([matches(np.full(30, 0.5))], ["all"] * 30)
-    expected = 1000 * (np.arctanh(0.6) - np.arctanh(0.5))
+    expected = (np.arctanh(0.6) - np.arctanh(0.5)) / LEAST_SCALE
     assert standard([matches(np.array([0.5, 0.6]))], ["all"] * 2)[:, 0] == pytest.approx(
         [0, expected]
     )
@@ -69,3 +69,10 @@ def test_constant_scores_scatter_by_the_least_that_is_told_apart() -> None:
 def test_no_number_is_refused() -> None:
     with pytest.raises(BadInput, match="case 2"):
         Standard.among([matches(np.array([0.5, np.nan]))], ["all"] * 2)
+
+
+def test_a_little_more_than_the_likeness_of_noise_is_no_copy() -> None:
+    standard = Standard.among([matches(np.array([0.04, 0.05, 0.041, 0.043]))], ["all"] * 4)
+    little, much = standard([matches(np.array([0.1, 0.5]))], ["all"] * 2)[:, 0]
+    assert little < 3
+    assert much > 12

@@ -21,8 +21,9 @@ DEVIATIONS = 1.2816
 FEWEST_CASES = 20
 """Training cases of a stratum that may speak for it; else all do."""
 
-LEAST_SCALE = 1e-3
-"""On Fisher's scale: what scatters less than this is not told apart."""
+LEAST_SCALE = 0.03
+"""On Fisher's scale: strangers of real images scatter by 0.05 and more. What seems to scatter
+less was seen in few cases, or is noise, where a correlation of 0.1 must not pass for a copy."""
 
 SAME = 1 - 1e-6
 """A likeness beyond it is the same image: rounding decides what lies between it and 1."""
