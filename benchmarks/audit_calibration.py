@@ -1,12 +1,12 @@
 """How often an audit flags real new patients, beside the published rules, in the same run.
 
     python benchmarks/audit_calibration.py 3d HIPPOCAMPUS -o FOLDER [--splits 200]
-    python benchmarks/audit_calibration.py 2d LGG2D/images -o FOLDER
+    python benchmarks/audit_calibration.py 2d LGG2D -o FOLDER
 
 Patients are dealt out again and again: some are the training set, some are held out, and some are
 audited as if they were synthetic. They are no copies, so at a nominal 5 % an audit may flag 5 %.
-Every case is scored beside every other once, and kept in FOLDER; a split then only looks up.
-The scores: plain correlation, the best of all poses and shifts, the best of all tiles.
+By the default measures; every pair of cases that a split may ask for is scored once and kept in
+FOLDER, and a split then only looks up (see `copies.pairs`).
 """
 
 from __future__ import annotations
@@ -20,37 +20,25 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
+from copies.pairs import Deal, Pairs, dealt, pairs_of
+from copies.telling import Telling
 from verisim.audit.calibration import Calibration
 from verisim.audit.collecting import Grid, collected
 from verisim.audit.collection import Collection
 from verisim.audit.folders import cases_in
-from verisim.audit.laying import Laying, LayingIndex
-from verisim.audit.measure import Alignment, Matches, Scores
+from verisim.audit.measure import Scores
 from verisim.audit.seen import Seen
 from verisim.audit.set_test import counted, set_p
 from verisim.audit.standard import Standard
 from verisim.audit.strata import StratumRule
-from verisim.audit.texture import as_tensor, pooled
+from verisim.dataset import Case
 from verisim.subjects import subject_of
 
 LEVEL = 0.05
 SLICE = r"_(\d+)$"
 PATIENT = r"(.+)_\d+$"
-MEASURES = ("correlation", "poses and shifts", "tiles")
-
-Pairs = npt.NDArray[np.float32]
-"""Scores of every case (rows) beside every case (columns), (measures, N, N)."""
-
-
-@dataclass(frozen=True)
-class Shares:
-    """How many patients have each part; the rest is the training set."""
-
-    held_out: int = 39
-    synthetic: int = 39
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,88 +55,55 @@ class Split:
 def main() -> None:
     """Score, deal, count, and print."""
     asked = _arguments().parse_args()
-    whole = _collection(asked.kind, asked.cases)
-    asked.output.mkdir(parents=True, exist_ok=True)
-    if asked.plain:
-        pairs = _correlations(whole)[np.newaxis]
-    else:
-        pairs = _pairs(whole, asked.output / f"pairs_{asked.kind}.npy")
-    shares = Shares(asked.held_out, asked.synthetic)
-    draw = np.random.default_rng(asked.seed)
-    for names in (MEASURES[:1],) if asked.plain else (MEASURES, MEASURES[:1]):
-        chosen = pairs[: len(names)]
-        splits = [_split(whole, chosen, names, shares, draw) for _ in range(asked.splits)]
-        _print(splits, " + ".join(names), shares, whole)
+    torch.set_num_threads(1)
+    whole = _collection(asked.kind, asked.cases, asked.each)
+    deals = dealt(whole.patients, asked.held_out, asked.synthetic, asked.splits, asked.seed)
+    about = f"{len(whole)} {asked.held_out} {asked.synthetic} {asked.splits} {asked.seed}"
+    path = asked.output / f"pairs {asked.kind} {about}.npz"
+    pairs = pairs_of(whole, deals, path, Telling())
+    _print([_split(whole, pairs, deal) for deal in deals], asked, whole)
 
 
-def _collection(kind: str, folder: Path) -> Collection:
+def _collection(kind: str, folder: Path, each: int) -> Collection:
     cases = cases_in(folder)
     rule = StratumRule()
     if kind == "2d":
         cases = tuple(replace(c, subject=subject_of(c.name, PATIENT)) for c in cases)
+    if each:
+        cases = _fewer(cases, each)
+    if kind == "2d":
         rule = StratumRule(pattern=SLICE, parts=3).fitted([case.name for case in cases])
-    return replace(collected(cases, Grid.among(cases), rule), masks=None)
+    return collected(cases, Grid.among(cases), rule)
 
 
-def _pairs(whole: Collection, path: Path) -> Pairs:
-    if path.is_file():
-        found: Pairs = np.load(path)
-        return found
-    torch.set_num_threads(1)
-    pairs = np.zeros((len(MEASURES), len(whole), len(whole)), np.float32)
-    pairs[0] = _correlations(whole)
-    index, everybody = LayingIndex.of(whole, Laying()), torch.ones(len(whole), dtype=torch.bool)
-    for k in track(range(len(whole)), "scoring", console=Console(stderr=True)):
-        image = pooled(as_tensor(whole.images[k][np.newaxis], "cpu"), index.step)
-        for m, search in enumerate((index.search.whole, index.search.parts), start=1):
-            found = search(image, everybody, len(whole))
-            pairs[m, k, found.rows.numpy()] = found.peaks.abs().numpy()
-    np.save(path, pairs)
-    return pairs
+def _fewer(cases: Sequence[Case], each: int) -> tuple[Case, ...]:
+    """At most so many cases of each patient, from the first to the last of their names."""
+    of: dict[str, list[Case]] = {}
+    for case in sorted(cases, key=lambda case: case.name):
+        of.setdefault(case.subject, []).append(case)
+    places = {
+        n: np.unique(np.linspace(0, n - 1, each).round().astype(int))
+        for n in {len(own) for own in of.values()}
+    }
+    return tuple(own[k] for own in of.values() for k in places[len(own)])
 
 
-def _correlations(whole: Collection) -> Pairs:
-    rows = whole.images.reshape(len(whole), -1).astype(np.float32)
-    rows -= rows.mean(axis=1, keepdims=True)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    products: Pairs = rows @ rows.T
-    return products
-
-
-def _split(
-    whole: Collection,
-    pairs: Pairs,
-    names: Sequence[str],
-    shares: Shares,
-    draw: np.random.Generator,
-) -> Split:
-    people = draw.permutation(sorted(set(whole.patients)))
-    parts = np.split(people, [shares.held_out, shares.held_out + shares.synthetic])
-    owner = np.array(whole.patients)
-    real, made, known = (np.flatnonzero(np.isin(owner, part)) for part in parts)
-    apart = owner[known][:, None] != owner[known][None]
-    table = [np.where(apart, pairs[m][np.ix_(known, known)], -1) for m in range(len(names))]
-    training = _matches(names, table)
-    standard = Standard.among(training, [whole.strata[k] for k in known])
+def _split(whole: Collection, pairs: Pairs, deal: Deal) -> Split:
+    training = pairs.beside(deal.known, deal.known)
+    standard = Standard.among(training, [whole.strata[k] for k in deal.known])
 
     def seen(rows: npt.NDArray[np.intp]) -> Seen:
-        beside = [pairs[m][np.ix_(rows, known)] for m in range(len(names))]
-        return Seen.by(standard, whole.subset(rows), _matches(names, beside))
+        return Seen.by(standard, _light(whole, rows), pairs.beside(rows, deal.known))
 
-    smaller = pairs[0][np.ix_(known, real)].max(axis=1).astype(np.float64)
-    return Split(Seen.by(standard, whole.subset(known), training), seen(real), seen(made), smaller)
+    smaller = pairs.correlation[np.ix_(deal.known, deal.real)].max(axis=1).astype(np.float64)
+    known = Seen.by(standard, _light(whole, deal.known), training)
+    return Split(known, seen(deal.real), seen(deal.made), smaller)
 
 
-def _matches(names: Sequence[str], tables: Sequence[Pairs]) -> tuple[Matches, ...]:
-    return tuple(
-        Matches(
-            name,
-            table.max(axis=1).astype(np.float64),
-            table.argmax(axis=1),
-            (Alignment(),) * len(table),
-        )
-        for name, table in zip(names, tables, strict=True)
-    )
+def _light(whole: Collection, rows: npt.NDArray[np.intp]) -> Collection:
+    """Some of the cases, without images: hundreds of splits are kept at once."""
+    nothing = np.empty((len(whole), 0), np.float32)
+    return replace(whole, images=nothing, masks=None).subset(rows)
 
 
 Flags = Callable[[Split], npt.NDArray[np.bool_]]
@@ -225,13 +180,14 @@ def _chosen(
     return _calibrated(split, held_out).p(made.scores, made.cases.strata) <= LEVEL
 
 
-def _print(splits: Sequence[Split], names: str, shares: Shares, whole: Collection) -> None:
+def _print(splits: Sequence[Split], asked: argparse.Namespace, whole: Collection) -> None:
     patients = len(set(whole.patients))
+    measures = ", ".join(one.measure for one in splits[0].training.matches)
     table = Table(
         *("rule", "flagged", "worst stratum", "best stratum"),
-        title=f"{names}: {len(splits)} splits of {patients} patients, {len(whole)} cases",
-        caption=f"training {patients - shares.held_out - shares.synthetic}, held out "
-        f"{shares.held_out}, as synthetic {shares.synthetic} patients; nominal {LEVEL:.0%}",
+        title=f"{measures}: {len(splits)} splits of {patients} patients, {len(whole)} cases",
+        caption=f"training {patients - asked.held_out - asked.synthetic}, held out "
+        f"{asked.held_out}, as synthetic {asked.synthetic} patients; nominal {LEVEL:.0%}",
     )
     strata = sorted(set(whole.strata))
     for name, rule in RULES.items():
@@ -241,7 +197,7 @@ def _print(splits: Sequence[Split], names: str, shares: Shares, whole: Collectio
         rates = [every[kinds == stratum].mean() for stratum in strata]
         mean = float(np.mean([one.mean() for one in flags]))
         table.add_row(name, f"{mean:.1%}", f"{max(rates):.1%}", f"{min(rates):.1%}")
-    console = Console()
+    console = Console(width=120)
     console.print(table)
     p = np.array([_set_p(split, seed) for seed, split in enumerate(splits)])
     copies = np.mean([_copies(split) for split in splits])
@@ -270,10 +226,10 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("kind", choices=("3d", "2d"))
     parser.add_argument("cases", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--plain", action="store_true", help="By plain correlation alone: fast.")
     parser.add_argument("--splits", type=int, default=200)
     parser.add_argument("--held-out", type=int, default=39)
     parser.add_argument("--synthetic", type=int, default=20)
+    parser.add_argument("--each", type=int, default=0, help="cases of a patient at most; 0: all")
     parser.add_argument("--seed", type=int, default=0)
     return parser
 

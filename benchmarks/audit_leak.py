@@ -135,7 +135,8 @@ def _gate(folder: Path, made: Path, hidden: dict[str, str]) -> str:
     checked = verify(out)
     return (
         f"{refused}\nWith --rest {len(released.cases)} left, {len(released.withheld)} stayed; "
-        f"leaks among those that left: {left or 'none'}. Verified: {checked}"
+        f"leaks among those that left: {left or 'none'}. Verified: {len(checked.cases)} cases, "
+        f"{checked.files} files, {len(checked.flaws)} flaws"
     )
 
 

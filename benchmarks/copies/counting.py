@@ -12,9 +12,6 @@ from scipy.stats import binomtest
 from verisim.audit.collection import Collection
 from verisim.audit.measure import Scores
 
-UPPER = 0.9
-DEVIATIONS = 1.2816
-
 
 @dataclass(frozen=True)
 class Share:
@@ -32,20 +29,6 @@ class Share:
     def __str__(self) -> str:
         low, high = self.interval
         return f"{100 * self.found / self.of:.0f} ({100 * low:.0f}-{100 * high:.0f})"
-
-
-def standardized(
-    scores: Scores, strata: Sequence[str], training: Scores, training_strata: Sequence[str]
-) -> Scores:
-    """Scores (N, M) as deviations from training-to-training scores of the stratum."""
-    result = np.empty_like(scores)
-    for stratum in set(strata):
-        usual = training[np.array(training_strata) == stratum]
-        center = np.median(usual, axis=0)
-        reach = (np.quantile(usual, UPPER, axis=0) - center) / DEVIATIONS
-        rows = np.array(strata) == stratum
-        result[rows] = (scores[rows] - center) / np.maximum(reach, 1e-3)
-    return result
 
 
 def p_values(scores: Scores, strata: Sequence[str], held_out: Scores, real: Collection) -> Scores:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from verisim.audit.measures import certain
+from verisim.audit.measures import CERTAIN, QUIET, certain, default_measures
 
 
-def test_a_texture_that_is_not_certain_does_not_decide() -> None:
-    names = ["correlation", "texture"]
-    said = certain(np.array([[1.0, 5.4], [1.0, 8.0]]), names)
-    assert said.max(axis=1).tolist() == [1.0, 8.0]
-    assert certain(np.array([[5.4]]), ["texture"]).tolist() == [[5.4]]
+@pytest.mark.parametrize("quiet", QUIET)
+def test_what_knows_twins_does_not_decide_unless_it_is_certain(quiet: str) -> None:
+    names = ["part", quiet]
+    said = certain(np.array([[1.0, CERTAIN - 0.1], [1.0, CERTAIN + 2]]), names)
+    assert said.max(axis=1).tolist() == [1.0, CERTAIN + 2]
+    # asked alone it still puts cases in order
+    assert certain(np.array([[5.4]]), [quiet]).tolist() == [[5.4]]
+
+
+def test_two_measures_always_speak_so_that_new_patients_are_put_in_order() -> None:
+    speaking = {one.name for one in default_measures(masked=True)} - {*QUIET}
+    assert speaking == {"part", "mask"}
+    assert {*QUIET} < {one.name for one in default_measures()}

@@ -15,9 +15,11 @@ ALL = (*KINDS, *FURTHER_KINDS)
 def test_every_kind_can_be_planted_and_is_drawn_by_its_seed(
     kind: Kind, shape: tuple[int, ...]
 ) -> None:
-    training, others = people(4, shape), people(2, shape, first=50)
+    channels = 2 if kind.several else 1
+    training = people(4, shape, channels=channels)
+    others = people(2, shape, first=50, channels=channels)
     first, again = (planted(kind, training, others, 3, seed=1) for _ in range(2))
-    assert first.cases.images.shape == (3, 1, *shape)
+    assert first.cases.images.shape == (3, *training.images.shape[1:])
     assert np.isfinite(first.cases.images).all()
     assert np.array_equal(first.cases.images, again.cases.images)
     assert len(set(first.sources.tolist())) == 3
@@ -50,3 +52,9 @@ def test_without_masks_no_mask_is_planted() -> None:
     assert all(not kind.masked for kind in kinds_for(bare))
     with pytest.raises(BadInput, match="label maps"):
         planted(KINDS[-1], bare, bare, 1)
+
+
+def test_one_channel_has_no_other_to_be_exchanged_with() -> None:
+    training = people(3)
+    assert all(not kind.several for kind in kinds_for(training, FURTHER_KINDS))
+    assert any(kind.several for kind in kinds_for(people(3, channels=2), FURTHER_KINDS))

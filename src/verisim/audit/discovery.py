@@ -25,7 +25,7 @@ def discovery_of(
         cases: The verdict on each.
         training: Knows the patients.
     """
-    flagged = {case.name for case in cases if case.flagged}
+    flagged = {case.name for case in cases if case.close}
     if not flagged:
         return None
     nearest = synthetic.nearest

@@ -90,6 +90,8 @@ class CaseVerdict:
         word: What may be done with it.
         measure: The measure that sees it closest; its `Sight` names the training case.
         sights: One a measure.
+        withheld_with: A case of the same synthetic volume that is too close, where this one
+            alone would have passed: slices of one volume stay or leave together.
     """
 
     name: str
@@ -101,11 +103,17 @@ class CaseVerdict:
     word: Word
     measure: str
     sights: tuple[Sight, ...]
+    withheld_with: str = ""
 
     @property
     def flagged(self) -> bool:
         """Whether it must not be let out."""
         return self.word != "pass"
+
+    @property
+    def close(self) -> bool:
+        """Whether it is flagged for what it shows itself."""
+        return self.flagged and not self.withheld_with
 
     @property
     def sight(self) -> Sight:

@@ -10,6 +10,7 @@ import numpy as np
 from verisim.audit.calibration import Calibration, adjusted
 from verisim.audit.collection import Collection
 from verisim.audit.findings import CaseVerdict, Recall, SetStatement, StratumFacts
+from verisim.audit.kinship import withheld_together
 from verisim.audit.recall import recall_of
 from verisim.audit.seen import Copies, Sets
 from verisim.audit.statement import stated
@@ -67,7 +68,14 @@ class Judgement:
 
     @cached_property
     def cases(self) -> tuple[CaseVerdict, ...]:
-        """The verdict on every case, the highest score first."""
+        """The verdict on every case, the highest score first; a volume's slices stay together."""
+        made = self.sets.synthetic.cases
+        volumes = dict(zip(made.names, made.patients, strict=True))
+        return withheld_together(self._alone, volumes)
+
+    @cached_property
+    def _alone(self) -> tuple[CaseVerdict, ...]:
+        """The verdict on every case for what it shows itself."""
         made, calibration = self.sets.synthetic, self.calibration
         scores, strata = made.scores, made.cases.strata
         p = calibration.p(scores, strata)
@@ -101,7 +109,7 @@ class Judgement:
                 held_out_scores=tuple(float(score) for score in group.scores),
                 held_out_weights=tuple(float(weight) for weight in group.weights),
                 synthetic=sum(case.stratum == group.name for case in self.cases),
-                flagged=sum(case.stratum == group.name and case.flagged for case in self.cases),
+                flagged=sum(case.stratum == group.name and case.close for case in self.cases),
                 threshold=group.threshold(self.policy.level),
                 copy_threshold=group.copy_threshold(self.policy.copy_level, len(self.cases)),
             )

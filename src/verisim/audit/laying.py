@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from verisim.audit.candidates import SEARCH_STEP, Candidates, CandidateSearch
+from verisim.audit.candidates import SEARCH_STEP, Candidates, CandidateSearch, tiles
 from verisim.audit.collection import Collection
 from verisim.audit.measure import Alignment
 from verisim.audit.poses import alignment_of
-from verisim.audit.registration import Fit, fitted, warped
+from verisim.audit.registration import Fit, agreement, best_place, fitted, laid_on, warped
 from verisim.audit.texture import Band, as_tensor, pooled, step_for
 
 WORKING_VOXELS = 1 << 16
@@ -47,11 +47,13 @@ class Finding:
     Args:
         whole: The training case that agrees best as a whole.
         bent: The same after a smooth warp.
-        part: The one that agrees best in some part.
+        tile: The one that, laid on as a whole, agrees best in some tile, maybe in one channel.
+        part: The one of which some part agrees best, found by that part alone.
     """
 
     whole: Laid
     bent: Laid
+    tile: Laid
     part: Laid
 
 
@@ -60,13 +62,16 @@ class Laying:
     """How training cases are searched for and laid onto queries.
 
     Args:
-        band: The texture that is compared.
+        band: The texture that is searched for and laid on.
+        sturdy: The texture by which parts are judged: coarser, since a part has fewer voxels for
+            noise to cancel out in.
         candidates: Training cases that are laid onto a query.
         bent: How many of these are warped.
         device: Where to compute.
     """
 
     band: Band = field(default_factory=Band)
+    sturdy: Band = field(default_factory=lambda: Band(1.0, 2.0))
     candidates: int = 3
     bent: int = 1
     device: str = "cpu"
@@ -115,7 +120,9 @@ class LayingIndex:
         step = step_for((x, y, z), WORKING_VOXELS)
         starts = range(0, len(training), TEXTURES_AT_ONCE)
         textures = (
-            _textures(training.images[start : start + TEXTURES_AT_ONCE], step, how)
+            _textures(
+                training.images[start : start + TEXTURES_AT_ONCE], step, how.band, how.device
+            )
             for start in starts
         )
         search = CandidateSearch.of(textures, how.band)
@@ -141,23 +148,25 @@ class LayingIndex:
         allowed = allowed.to(image.device)
         texture = self.how.band(image)
         whole = self.search.whole(image, allowed, self.how.candidates)
-        fit = self._fitted(texture, whole)
+        fit = self.fitted(texture, whole)
         best = fit.scores.topk(min(self.how.bent, len(fit.scores))).indices
-        own = texture.expand(len(best), -1, -1, -1, -1)
-        few = Fit(fit.matrices[best], fit.scores[best], fit.laid[best])
-        bent = warped(own, self._textures_of(whole.rows[best]), few, whole.signs[best])
         parts = self.search.parts(image, allowed, self.how.candidates)
-        part = self._fitted(texture, parts)
         return Finding(
             self._laid(whole, fit),
-            self._laid(whole.subset(best), bent),
-            self._laid(parts, part),
+            self._laid(whole.subset(best), self.bent(texture, whole.subset(best), fit.of(best))),
+            self._laid(whole, self.by_tiles(image, whole, fit)),
+            self._laid(parts, self.by_part(image, parts, self.fitted(texture, parts))),
         )
 
-    def _fitted(self, texture: Tensor, found: Candidates) -> Fit:
-        """Affine maps on the grid of the search, then on the working grid."""
+    def fitted(self, texture: Tensor, found: Candidates) -> Fit:
+        """Affine maps on the grid of the search, then on the working grid.
+
+        Args:
+            texture: Of the query, (1, C, X, Y, Z).
+            found: Training cases that are laid onto it.
+        """
         own = texture.expand(len(found.rows), -1, -1, -1, -1)
-        cases = self._textures_of(found.rows)
+        cases = self._textures_of(found.rows, self.how.band)
         start = found.starts.clone()
         start[:, :, 3] /= SEARCH_STEP
         coarse = fitted(
@@ -171,8 +180,34 @@ class LayingIndex:
         maps[:, :, 3] *= SEARCH_STEP
         return fitted(own, cases, maps, found.signs, FINE_STEPS, found.weights)
 
-    def _textures_of(self, rows: Tensor) -> Tensor:
-        return _textures(self.images[rows.cpu().numpy()], self.step, self.how)
+    def bent(self, texture: Tensor, found: Candidates, fit: Fit) -> Fit:
+        """A smooth warp on top of affine maps."""
+        own = texture.expand(len(found.rows), -1, -1, -1, -1)
+        return warped(own, self._textures_of(found.rows, self.how.band), fit, found.signs)
+
+    def by_tiles(self, image: Tensor, found: Candidates, fit: Fit) -> Fit:
+        """The same maps, judged by the tile where each agrees best.
+
+        Args:
+            image: The query on the working grid, (1, C, X, Y, Z).
+            found: Training cases that are laid onto it.
+            fit: How.
+        """
+        own, laid = self._sturdy(image, found, fit)
+        places = tiles(image.shape[2:]).to(image.device)
+        return replace(fit, scores=best_place(own, laid, found.signs, places))
+
+    def by_part(self, image: Tensor, found: Candidates, fit: Fit) -> Fit:
+        """The same maps, judged within the part by which each was found."""
+        own, laid = self._sturdy(image, found, fit)
+        return replace(fit, scores=found.signs * agreement(own, laid, found.weights))
+
+    def _sturdy(self, image: Tensor, found: Candidates, fit: Fit) -> tuple[Tensor, Tensor]:
+        own = self.how.sturdy(image).expand(len(found.rows), -1, -1, -1, -1)
+        return own, laid_on(self._textures_of(found.rows, self.how.sturdy), fit.matrices)
+
+    def _textures_of(self, rows: Tensor, band: Band) -> Tensor:
+        return _textures(self.images[rows.cpu().numpy()], self.step, band, self.how.device)
 
     def _laid(self, found: Candidates, fit: Fit) -> Laid:
         best = int(fit.scores.argmax())
@@ -188,8 +223,8 @@ class LayingIndex:
         )
 
 
-def _textures(images: npt.NDArray[np.float32], step: int, how: Laying) -> Tensor:
-    return how.band(pooled(as_tensor(images, how.device), step))
+def _textures(images: npt.NDArray[np.float32], step: int, band: Band, device: str) -> Tensor:
+    return band(pooled(as_tensor(images, device), step))
 
 
 _INDICES: dict[bytes, dict[Laying, LayingIndex]] = {}

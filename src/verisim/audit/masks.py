@@ -29,7 +29,8 @@ CANDIDATES = 5
 class MaskOverlap:
     """How few voxels of two label maps differ, over flips, quarter turns and all shifts.
 
-    The score is ln((|A| + |B|) / (1 + voxels that differ)) within what both boxes show: large
+    The score is (n - d) / (n + d), of n = |A| + |B| and d = 1 + voxels that differ, within what
+    both boxes show. On Fisher's scale, on which scores are compared, this is ln(n / d) / 2: large
     masks that agree voxel by voxel are stronger evidence than small ones, which agree by chance.
 
     Args:
@@ -58,6 +59,23 @@ class MaskOverlap:
         step = step_for(masks.shape[1:], SEARCH_VOXELS)
         search = ShiftSearch.of(pooled(layers.float(), step))
         return MaskIndex(labels, layers, search, step, training.patients)
+
+
+@dataclass(frozen=True, eq=False)
+class Posed:
+    """A query's label map in every pose.
+
+    Args:
+        views: Flips and quarter turns.
+        turned: Its layers after each, (V, L, X, Y, Z).
+        peaks: Of each training case: the best agreement on the coarser grid, (N,).
+        which: The view that has it, (N,).
+    """
+
+    views: tuple[Turn, ...]
+    turned: Tensor
+    peaks: Tensor
+    which: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,21 +108,30 @@ class MaskIndex:
         found = []
         for k in range(len(queries)):
             progress.advance(k, len(queries), "mask")
-            layers = one_layer_a_label(masks[k : k + 1], self.labels, self.layers.device)
             patient = None if not_of is None else not_of[k]
             allowed = [own != patient for own in self.patients]
-            found.append(self._found(layers, torch.tensor(allowed, device=layers.device)))
+            posed = self.posed(masks[k])
+            found.append(self._found(posed, torch.tensor(allowed, device=self.layers.device)))
         scores, rows, alignments = zip(*found, strict=True)
         return Matches("mask", np.array(scores), np.array(rows, dtype=np.intp), alignments)
 
-    def _found(self, layers: Tensor, allowed: Tensor) -> tuple[float, int, Alignment]:
+    def posed(self, mask: npt.NDArray[np.uint8]) -> Posed:
+        """A label map (X, Y, Z) in every pose, and how well training cases may fit each."""
+        layers = one_layer_a_label(mask[np.newaxis], self.labels, self.layers.device)
         views = turns(layers.shape[4] == 1)
         turned = torch.cat([turn(layers.float()) for turn in views])
-        peaks = self.search(pooled(turned, self.step))
-        strongest, which = peaks.values.masked_fill(~allowed, -1.0).max(dim=0)
-        rows = strongest.topk(min(CANDIDATES, int(allowed.sum()))).indices
-        tried = [self._laid(turned[which[row]], views[int(which[row])], int(row)) for row in rows]
-        return max(tried, key=lambda one: one[0])
+        strongest, which = self.search(pooled(turned, self.step)).values.max(dim=0)
+        return Posed(views, turned, strongest, which)
+
+    def laid(self, posed: Posed, row: int) -> tuple[float, int, Alignment]:
+        """The score of one training case, its row, and how it is laid on."""
+        which = int(posed.which[row])
+        return self._laid(posed.turned[which], posed.views[which], row)
+
+    def _found(self, posed: Posed, allowed: Tensor) -> tuple[float, int, Alignment]:
+        peaks = posed.peaks.masked_fill(~allowed, -1.0)
+        rows = peaks.topk(min(CANDIDATES, int(allowed.sum()))).indices
+        return max((self.laid(posed, int(row)) for row in rows), key=lambda one: one[0])
 
     def _laid(self, view: Tensor, turn: Turn, row: int) -> tuple[float, int, Alignment]:
         case = self.layers[row].float()
@@ -114,12 +141,13 @@ class MaskIndex:
         peaks = ShiftSearch.of(case[None])(view[None])
         moved = tuple(int(n) for n in peaks.shifts[0, 0])
         own, other = _overlapping(view, case, moved)
-        size, differing = float(own.sum() + other.sum()), float((own != other).sum())
+        size, differing = float(own.sum() + other.sum()), 1 + float((own != other).sum())
         if size == 0:
             return 0.0, row, Alignment()
         shift = -peaks.shifts[0, 0].double().cpu().numpy()
         matrix = np.concatenate([np.linalg.inv(turn.matrix), shift[:, None]], axis=1)
-        return float(np.log(size / (1 + differing))), row, alignment_of(matrix, shape, 1)
+        score = (size - differing) / (size + differing)
+        return score, row, alignment_of(matrix, shape, 1)
 
 
 def _overlapping(view: Tensor, case: Tensor, moved: tuple[int, ...]) -> tuple[Tensor, Tensor]:

@@ -31,6 +31,21 @@ from verisim.audit.changes import (
     zoom,
 )
 from verisim.audit.collection import Collection
+from verisim.audit.further_changes import (
+    channel_inverted,
+    channels_exchanged,
+    compressed,
+    equalized,
+    erased,
+    half,
+    one_channel,
+    posterized,
+    rolled,
+    sharpened,
+    speckle,
+    stretched,
+    windowed,
+)
 from verisim.errors import BadInput
 
 
@@ -42,11 +57,13 @@ class Kind:
         name: For tables.
         changes: One after the other.
         masked: Whether it needs label maps.
+        several: Whether it needs several channels.
     """
 
     name: str
     changes: tuple[Change, ...] = field(repr=False)  # functions have no lasting name
     masked: bool = False
+    several: bool = False
 
     def __call__(self, own: Sample, other: Sample, draw: np.random.Generator) -> Sample:
         """A training case, changed.
@@ -97,6 +114,27 @@ FURTHER_KINDS: tuple[Kind, ...] = (
     Kind("rotation 25°", (rotation(25.0),)),
     Kind("shift 6, zoom, noise", (shift(6), zoom(1.08), noise(0.3))),
     Kind("blur 2", (blur(2.0),)),
+    Kind("speckle 0.3", (speckle(0.3),)),
+    Kind("sharpened", (sharpened,)),
+    Kind("compressed", (compressed(0.2),)),
+    Kind("8 greys", (posterized,)),
+    Kind("narrow window", (windowed,)),
+    Kind("equalized", (equalized,)),
+    Kind("erased in places", (erased,)),
+    Kind("half of it", (half,)),
+    Kind("slices rolled", (rolled,)),
+    Kind("stretched 1.15", (stretched(1.15),)),
+    Kind("zoom 1.4", (zoom(1.4),)),
+    Kind("flip, noise", (flip, noise(0.3))),
+    Kind("bias field, shift", (bias_field, shift(4))),
+    Kind("elastic, noise", (elastic, noise(0.2))),
+    Kind("elastic, flip", (elastic, flip)),
+    Kind("turn, compressed", (turn, compressed(0.1))),
+    Kind("shift, blend", (shift(4), blend(0.7))),
+    Kind("half resolution, rotation", (half_resolution, rotation(8.0))),
+    Kind("channels exchanged", (channels_exchanged,), several=True),
+    Kind("one channel inverted", (channel_inverted,), several=True),
+    Kind("one channel only", (one_channel,), several=True),
     Kind("mask only, shifted", (shift(3), mask_only), masked=True),
     Kind("mask only, flipped", (flip, mask_only), masked=True),
 )
@@ -193,4 +231,7 @@ def _collection(
 def kinds_for(training: Collection, kinds: Sequence[Kind] = KINDS) -> tuple[Kind, ...]:
     """Those kinds that such cases can be changed by."""
     masked = training.masks is not None and bool(np.any(training.masks))
-    return tuple(kind for kind in kinds if masked or not kind.masked)
+    several = training.images.shape[1] > 1
+    return tuple(
+        kind for kind in kinds if (masked or not kind.masked) and (several or not kind.several)
+    )

@@ -24,8 +24,11 @@ TILT = 12.0
 FLAT_TILTS = (7.0, -7.0, 14.0, -14.0, 21.0, -21.0)
 """Degrees by which slices are turned."""
 
-ZOOMS = (0.86, 0.93, 1.08, 1.17)
+ZOOMS = (0.86, 0.93, 1.08, 1.17, 1.3)
 """Beside no zoom."""
+
+STRETCH = 1.12
+"""Along one axis of slices, while the other shrinks as much; volumes find it by registration."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ def tilts(flat: bool) -> tuple[Matrix, ...]:
     size = np.array([1.0, 1.0, 0.0 if flat else 1.0])
     zooms = [np.diag(1 + (1 / zoom - 1) * size) for zoom in ZOOMS]
     if flat:
+        zooms += [np.diag([by, 1 / by, 1.0]) for by in (STRETCH, 1 / STRETCH)]
         vectors = [np.array([0, 0, angle]) for angle in FLAT_TILTS]
     else:
         golden = (1 + 5**0.5) / 2

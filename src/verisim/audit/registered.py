@@ -13,8 +13,9 @@ from verisim.audit.laying import Laid, Laying, LayingIndex
 from verisim.audit.measure import Matches
 from verisim.progress import SILENT, Progress
 
-Look = Literal["whole", "bent", "part"]
-"""At the training case that agrees best as a whole, after a smooth warp, or in some part."""
+Look = Literal["whole", "bent", "tile", "part"]
+"""At the training case that agrees best as a whole, after a smooth warp, in some tile once it is
+laid on as a whole, or in a part by which it was found; see `Finding`."""
 
 
 @dataclass(frozen=True)

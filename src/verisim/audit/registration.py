@@ -22,6 +22,9 @@ WARP_RATE = 0.3
 WARP_EVERY = 9
 """Voxels between the points that a warp moves."""
 
+LEAST_POWER = 0.25
+"""Share of the usual strength of texture in a place: what has less counts as having so much."""
+
 STIFFNESS = 0.02
 """Weight of the squared difference between neighbouring points."""
 
@@ -39,6 +42,16 @@ class Fit:
     matrices: Tensor
     scores: Tensor
     laid: Tensor
+
+    def of(self, chosen: Tensor) -> Fit:
+        """Some of them."""
+        return Fit(self.matrices[chosen], self.scores[chosen], self.laid[chosen])
+
+
+def laid_on(cases: Tensor, matrices: Tensor) -> Tensor:
+    """Training cases (B, C, X, Y, Z) on the voxels of queries, see `Fit`; 0 beyond their box."""
+    lattice = places(cases.shape[2:], cases)
+    return _taken(cases, lattice @ matrices[:, :, :3].transpose(1, 2) + matrices[:, None, :, 3])
 
 
 def fitted(
@@ -123,6 +136,30 @@ def agreement(queries: Tensor, laid: Tensor, weights: Tensor | None = None) -> T
     product = (queries * laid).flatten(1).sum(1)
     power = queries.flatten(1).square().sum(1) * laid.flatten(1).square().sum(1)
     return product / power.sqrt().clamp_min(1e-12)
+
+
+def best_place(queries: Tensor, laid: Tensor, signs: Tensor, where: Tensor) -> Tensor:
+    """The highest agreement at some place, in all channels together or in a single one, (B,).
+
+    Args:
+        queries: Textures (B, C, X, Y, Z).
+        laid: Those of training cases on the same voxels.
+        signs: -1 for those that agree with black and white exchanged, (B,).
+        where: Places to look at, (T, 1, X, Y, Z) of 0 and 1.
+    """
+    mask = where.flatten(1)
+    product, own, other = (
+        torch.einsum("bcv,tv->bct", (a * b).flatten(2), mask)
+        for a, b in ((queries, laid), (queries, queries), (laid, laid))
+    )
+    power = torch.stack([own, other])
+    # in a place with little texture few voxels decide, and they agree by chance
+    power = power.maximum(LEAST_POWER * power.mean(dim=3, keepdim=True))
+    each = product / power.prod(0).sqrt().clamp_min(1e-12)
+    joint = product.sum(1, keepdim=True) / power.sum(2, keepdim=True).prod(0).sqrt().clamp_min(
+        1e-12
+    )
+    return (signs[:, None, None] * torch.cat([joint, each], dim=1)).flatten(1).amax(1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,16 +21,22 @@ DEVIATIONS = 1.2816
 FEWEST_CASES = 20
 """Training cases of a stratum that may speak for it; else all do."""
 
-LEAST_SCALE = 1e-3
-"""Scores are likenesses of at most 1: what scatters less than this is not told apart."""
+LEAST_SCALE = 0.03
+"""On Fisher's scale: strangers of real images scatter by 0.05 and more. What seems to scatter
+less was seen in few cases, or is noise, where a correlation of 0.1 must not pass for a copy."""
+
+SAME = 1 - 1e-6
+"""A likeness beyond it is the same image: rounding decides what lies between it and 1."""
 
 
 @dataclass(frozen=True, eq=False)
 class Standard:
     """What is usual among training cases, for each measure and stratum.
 
-    The map is monotone within a stratum and fixed before a held-out case is seen, so that ranks
-    among held-out and synthetic cases keep their law.
+    Likenesses of at most 1 are first put on the scale of Fisher (1915), artanh: there correlations
+    scatter alike wherever they lie, and a copy can be any number of deviations away, also where
+    strangers are as like as 0.9. The map is monotone within a stratum and fixed before a held-out
+    case is seen, so that ranks among held-out and synthetic cases keep their law.
 
     Args:
         strata: Names.
@@ -86,7 +92,10 @@ class Standard:
 
 
 def table_of(matches: Sequence[Matches]) -> Scores:
-    """Scores (N, measures).
+    """Scores (N, measures) on Fisher's scale.
+
+    Args:
+        matches: One a measure, of scores from -1 to 1.
 
     Raises:
         BadInput: One is not a number.
@@ -98,7 +107,9 @@ def table_of(matches: Sequence[Matches]) -> Scores:
                 f"The measure {one.measure} gave no number for case {row + 1}.",
                 "Leave this measure out, or remove the case.",
             )
-    return np.stack([one.scores for one in matches], axis=1).astype(np.float64)
+    table = np.stack([one.scores for one in matches], axis=1).astype(np.float64)
+    fisher: Scores = np.arctanh(np.clip(table, -SAME, SAME))
+    return fisher
 
 
 def _usual(table: Scores) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

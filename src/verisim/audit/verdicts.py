@@ -120,7 +120,8 @@ def sentence_of(
     word: Word, cases: Sequence[CaseVerdict], statement: SetStatement, blind: Sequence[str]
 ) -> str:
     """The verdict for a person."""
-    flagged = [case.name for case in cases if case.flagged]
+    flagged = [case.name for case in cases if case.close]
+    kin = sum(case.flagged and not case.close for case in cases)
     count = f"{len(flagged)} of {len(cases)} synthetic cases"
     named = f": {_listed(flagged)}" if flagged else ""
     head = {
@@ -130,6 +131,8 @@ def sentence_of(
         f"should be{named}.",
         "block": f"Block: {count} are withheld{named}.",
     }[word]
+    if kin:
+        head += f" With them stay {kin} more of the same synthetic volumes."
     claim = "" if not blind else f" Nothing is claimed of copies by {_listed(blind)}."
     return f"{head} {statement.sentence}{claim}"
 

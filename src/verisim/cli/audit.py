@@ -115,9 +115,17 @@ def audit(
         stand_in=stand_in,
     )
     report = _run(asked, output, images, workers, scheduler, terminal)
-    lines = ([f"withhold {case.name}" for case in report.flagged], [f"report in {output}"])
+    withheld = [
+        f"withhold {case.name}" + (f", as {case.withheld_with}" if case.withheld_with else "")
+        for case in report.flagged
+    ]
     terminal.answer(
-        report, _summary(report), *_tables(report), report.sentence, *lines[0], *lines[1]
+        report,
+        _summary(report),
+        *_tables(report),
+        report.sentence,
+        *withheld,
+        f"report in {output}",
     )
     raise typer.Exit(EXIT_CODES[report.word])
 
