@@ -106,8 +106,10 @@ class Rows:
         rows -= rows.mean(dim=1, keepdim=True)
         norms = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
         # an image of one value correlates with nothing
-        rows /= norms.clamp_min(torch.finfo(torch.float32).tiny)
-        return rows if self.origin is None else rows.sub_(self.origin)
+        norms.clamp_min_(torch.finfo(torch.float32).tiny)
+        if self.origin is None:
+            return rows.div_(norms)
+        return torch.addcdiv(self.origin.neg(), rows, norms, out=rows)
 
 
 def count(rows: Chosen) -> int:
