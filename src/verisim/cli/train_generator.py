@@ -47,8 +47,11 @@ def train_generator(
         str, typer.Option(help="What it makes, in one sentence. [from the data set]")
     ] = "",
     network: Annotated[
-        Literal["diffusion", "stylegan"],
-        typer.Option(help="What makes the cases: many steps from noise, or one from a style."),
+        Literal["diffusion", "latent", "stylegan"],
+        typer.Option(
+            help="What makes the cases: many steps from noise, voxel by voxel or behind an "
+            "autoencoder (for large volumes), or one from a style."
+        ),
     ] = "diffusion",
     joint: Annotated[
         bool,
@@ -95,7 +98,8 @@ def train_generator(
     from verisim.cli.order import Wish
     from verisim.dataset import open_dataset
     from verisim.devices import choose
-    from verisim.training.generator_fit import GeneratorFit, check_enough, schedule_of
+    from verisim.training.generator_fit import check_enough, schedule_of
+    from verisim.training.latent_fit import fit_of
     from verisim.training.schedule import Schedule
 
     check_training(
@@ -116,7 +120,7 @@ def train_generator(
     wanted = Schedule(steps, batch, learning_rate, validate_every=min(validate_every, steps))
     schedule = schedule_of(card, replace(wanted, seed=seed))
     folder = run or Path("runs") / f"{card.name}-v{card.version + bool(card.sha256)}"
-    fit = GeneratorFit(card, opened, schedule, train_split, val_split, chosen, minutes)
+    fit = fit_of(card)(card, opened, schedule, train_split, val_split, chosen, minutes)
     terminal.note(f"Checkpoint and curves are in {folder}; the same command continues the run.")
     with terminal.warnings_as_notes(), terminal.progress("train", COUNT) as progress:
         trained = _timed(fit(folder, models, progress), chosen)
@@ -160,7 +164,10 @@ def _following(
 
 
 def _generator(
-    planned: Candidate, wish: Wish, joint: bool, network: Literal["diffusion", "stylegan"]
+    planned: Candidate,
+    wish: Wish,
+    joint: bool,
+    network: Literal["diffusion", "latent", "stylegan"],
 ) -> tuple[ModelCard, int]:
     """What makes cases in place of a planned U-Net, and the cases of a step."""
     from verisim.training.kinds import generator_of

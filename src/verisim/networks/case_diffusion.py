@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import torch
 from pydantic import ConfigDict
@@ -65,7 +65,13 @@ class CaseDiffusion:
 
     def build(self, channels: int, classes: int) -> CaseGenerator:
         """The networks for images of so many channels and label maps of so many classes."""
-        return CaseGenerator(self, channels, classes)
+        # where the volume is, within the patch, is known in any case: 1 inside
+        if self.joint:
+            both = CaseDenoiser(self, channels + classes, 1)
+            return CaseGenerator(self, channels, classes, None, both)
+        labels = CaseDenoiser(self.without_finest, classes, 1)
+        image = CaseDenoiser(self, channels, classes + 1)
+        return CaseGenerator(self, channels, classes, labels, image)
 
 
 class CaseDenoiser(nn.Module):
@@ -108,25 +114,59 @@ class CaseDenoiser(nn.Module):
         return predicted
 
 
+class Grids(Protocol):
+    """The shape of a model of cases."""
+
+    @property
+    def coarse(self) -> Triple:
+        """Voxels along each axis that one voxel of the label maps' grid stands for."""
+
+
 class CaseGenerator(Boxes):
     """The networks of one model.
+
+    Diffusion makes the voxels of an image themselves; a model that makes something else out of
+    which images can be decoded says so in `told`, `encoded` and `decoded`.
 
     Args:
         plan: Their shape.
         channels: C of the image.
         classes: K of the label map, background included.
+        labels: Makes label maps; None: they are made together with the image.
+        image: Makes what images are decoded from.
     """
 
-    def __init__(self, plan: CaseDiffusion, channels: int, classes: int) -> None:
+    shown_every = 1
+    """Guesses from one that is shown to the next."""
+
+    def __init__(
+        self,
+        plan: Grids,
+        channels: int,
+        classes: int,
+        labels: CaseDenoiser | None,
+        image: CaseDenoiser,
+    ) -> None:
         super().__init__()
         self.plan, self.channels, self.classes = plan, channels, classes
-        # where the volume is, within the patch, is known in any case: 1 inside
-        if plan.joint:
-            self.labels = None
-            self.image = CaseDenoiser(plan, channels + classes, 1)
-        else:
-            self.labels = CaseDenoiser(plan.without_finest, classes, 1)
-            self.image = CaseDenoiser(plan, channels, classes + 1)
+        self.labels, self.image = labels, image
+
+    def told(self, masks: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+        """What is known where images are made, the box last, and where there is anything to make.
+
+        Args:
+            masks: The label map, (B, K, X, Y, Z).
+            inside: 1 where the volume is, (B, 1, X, Y, Z).
+        """
+        return torch.cat([masks, inside], dim=1), inside
+
+    def encoded(self, image: Tensor, inside: Tensor) -> Tensor:
+        """An image (B, C, X, Y, Z) as diffusion makes it."""
+        return image
+
+    def decoded(self, clean: Tensor, masks: Tensor, inside: Tensor) -> Tensor:
+        """The image (B, C, X, Y, Z) that diffusion made."""
+        return clean
 
 
 def _places(like: Tensor) -> Tensor:

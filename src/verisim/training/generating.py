@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 
 import torch
 from torch import Tensor
@@ -17,6 +18,9 @@ from verisim.training.batches import Batch
 OF_IMAGES, OF_LABELS, OF_BOTH = 0.0, 1.0, 0.5
 """Mean of ln σ in training. Where a large part lies is decided while there is much noise: what
 shines through is averaged over all its voxels, of which a volume has more than a picture."""
+
+USUAL = 20 * 28 * 20
+"""Voxels of the grid of label maps for which that mean was found."""
 
 SPREAD = 1.2
 """Standard deviation of ln σ (Karras 2022, table 1)."""
@@ -50,9 +54,12 @@ class Generating:
             return self._error(network.image, both, inside, inside, OF_BOTH, generator)
         coarse, within = coarser(2 * masks - 1, network), coarser(inside, network)
         kept = (torch.rand(len(image), generator=generator) >= DROPPED).to(image)
-        known = torch.cat([masks * inside * kept[:, None, None, None, None], inside], dim=1)
-        of_labels = self._error(network.labels, coarse, within, within, OF_LABELS, generator)
-        return of_labels + self._error(network.image, image, known, inside, OF_IMAGES, generator)
+        known, place = network.told(masks * inside * kept[:, None, None, None, None], inside)
+        with reduced_precision(device):
+            clean = network.encoded(image, inside)
+        mean = OF_LABELS + coarseness(coarse)
+        of_labels = self._error(network.labels, coarse, within, within, mean, generator)
+        return of_labels + self._error(network.image, clean, known, place, OF_IMAGES, generator)
 
     def _error(
         self,
@@ -78,6 +85,15 @@ class Generating:
         errors = ((cleaned - clean) ** 2 * inside).flatten(1).sum(1)
         voxels = inside.flatten(1).sum(1).clamp(min=1) * clean.shape[1]
         return (weight * errors / voxels).mean()
+
+
+def coarseness(masks: Tensor) -> float:
+    """How much larger ln σ must be on a finer grid than usual for as much to shine through.
+
+    Over n times as many voxels of the same smooth thing, √n times the noise averages out
+    (Hoogeboom 2023, section 2.1).
+    """
+    return max(0.0, 0.5 * log(masks[0, 0].numel() / USUAL))
 
 
 def coarser(masks: Tensor, network: CaseGenerator) -> Tensor:

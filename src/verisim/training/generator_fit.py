@@ -30,8 +30,8 @@ from verisim.training.case_batches import CaseBatches
 from verisim.training.closeness import closeness
 from verisim.training.competing import Adversaries, of_generator
 from verisim.training.examples import Example, Reader, shelf
-from verisim.training.loop import Loop
-from verisim.training.objectives import objective_of
+from verisim.training.loop import Loop, Trained
+from verisim.training.objectives import Objective, objective_of
 from verisim.training.record import extents_of, record
 from verisim.training.schedule import Schedule
 
@@ -104,9 +104,7 @@ class GeneratorFit:
                 self.dataset.split(self.validation_split), kept, self.validation_split, progress
             )
             learning = Learning(self.card, training, held_out, self.schedule, self.device)
-            schedule = learning.in_time(self.minutes, started) if self.minutes else self.schedule
-            learning = replace(learning, schedule=schedule)
-            trained = learning.loop(run_folder).run(learning.batches(), learning.score, progress)
+            trained, schedule = self._learned(learning, run_folder, started, progress)
             about = record(
                 self.card,
                 self.dataset,
@@ -123,6 +121,22 @@ class GeneratorFit:
         described = replace(self.card, training=about, figures=figures, version=version)
         clear_unfinished(model_folder, described.weights_path.name)
         return write_model(described, of_generator(trained.weights), model_folder)
+
+    def _learned(
+        self, learning: Learning, run_folder: Path, started: float, progress: Progress
+    ) -> tuple[Trained, Schedule]:
+        """What the training leaves, and by which schedule.
+
+        Args:
+            learning: All but its length.
+            run_folder: Receives checkpoint and curves.
+            started: `time.monotonic()` when the minutes began.
+            progress: Hears of every step.
+        """
+        schedule = learning.in_time(self.minutes, started) if self.minutes else self.schedule
+        learning = replace(learning, schedule=schedule)
+        loop = learning.loop(run_folder)
+        return loop.run(learning.batches(), learning.score, progress), schedule
 
 
 @dataclass(frozen=True)
@@ -145,8 +159,11 @@ class Learning:
 
     def loop(self, folder: Path) -> Loop:
         """The loop at its beginning."""
-        objective = objective_of(self.card, self.schedule.seed)
-        return Loop(self.start(), objective, self.schedule, folder)
+        return Loop(self.start(), self.objective(self.schedule.seed), self.schedule, folder)
+
+    def objective(self, seed: int) -> Objective:
+        """What it is trained for."""
+        return objective_of(self.card, seed)
 
     def start(self) -> nn.Module:
         """The network as training begins: from the card's weights, or from the seed."""
@@ -167,7 +184,7 @@ class Learning:
 
     def score(self, network: nn.Module) -> float:
         """Minus the loss on validation cases, or the distance to them; always the same noise."""
-        objective = objective_of(self.card, SCORE_SEED)
+        objective = self.objective(SCORE_SEED)
         batches = self._batches(self.chosen_on, SCORE_SEED, changed=False)
         network.eval()
         if isinstance(network, Adversaries):
