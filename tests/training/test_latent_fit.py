@@ -124,7 +124,9 @@ def test_minutes_are_shared_and_planned_once(
     fit = LatentFit(untrained, dataset, SCHEDULE, minutes=0.02)
     card = fit(tmp_path / "run", tmp_path / "models")
     assert card.training is not None
-    planned = [(tmp_path / "run" / half / "schedule.toml") for half in ("autoencoder", "diffusion")]
+    planned = [
+        (tmp_path / "run" / half / "schedule.toml") for half in ("autoencoder", "diffusion")
+    ]
     before = [one.read_text() for one in planned]
     fit(tmp_path / "run", tmp_path / "models")
     assert [one.read_text() for one in planned] == before

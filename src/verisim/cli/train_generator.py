@@ -98,6 +98,7 @@ def train_generator(
     from verisim.cli.order import Wish
     from verisim.dataset import open_dataset
     from verisim.devices import choose
+    from verisim.synthesis.pace import hint
     from verisim.training.generator_fit import check_enough, schedule_of
     from verisim.training.latent_fit import fit_of
     from verisim.training.schedule import Schedule
@@ -116,6 +117,8 @@ def train_generator(
     else:
         planned = _planned(terminal, wish, opened, train_split, models)
         card, batch = _generator(planned, wish, joint, network)
+        if said := hint(card, chosen):
+            terminal.note(said)
     steps = iterations or ITERATIONS
     wanted = Schedule(steps, batch, learning_rate, validate_every=min(validate_every, steps))
     schedule = schedule_of(card, replace(wanted, seed=seed))
@@ -172,6 +175,11 @@ def _generator(
     """What makes cases in place of a planned U-Net, and the cases of a step."""
     from verisim.training.kinds import generator_of
 
+    if joint and network == "latent":
+        raise BadInput(
+            "Latent diffusion makes label maps first, and then images for them.",
+            "Leave out --joint, or --network latent.",
+        )
     card = generator_of(planned.card, wish.description, joint, network)
     few = network == "stylegan" and not wish.batch_size
     return card, max(planned.batch_size, FEWEST_RIVALS) if few else planned.batch_size

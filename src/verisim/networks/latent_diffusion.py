@@ -21,6 +21,9 @@ from verisim.networks.unet import Triple, UNet, check_stages, divisor_of
 FINER = 2
 """Stages that only the autoencoder has: the grid of the latent numbers is the one after."""
 
+FEWEST_STAGES = FINER + 2
+"""Of the plan: diffusion needs two of its own."""
+
 REACH = 5
 """Blocks: nothing that is decoded depends on what is farther away."""
 
@@ -58,12 +61,12 @@ class LatentDiffusion:
 
     def __post_init__(self) -> None:
         check_stages("generator", self.features, self.strides, self.kernel_sizes)
-        if len(self.features) < FINER + 2 or self.latents < 1:
+        if len(self.features) < FEWEST_STAGES or self.latents < 1:
             raise BadCard(
                 f"Latent diffusion cannot have {len(self.features)} stages and {self.latents} "
                 "latent numbers.",
-                f"Give it {FINER + 2} stages at least and a latent number; small volumes need no "
-                "autoencoder: --network diffusion.",
+                f"Give it {FEWEST_STAGES} stages at least and a latent number; small volumes need "
+                "no autoencoder: --network diffusion.",
             )
 
     @property
