@@ -12,7 +12,6 @@ of the voxels. Real images at 0.5 mm are those of the data set, resampled by cub
 from __future__ import annotations
 
 import argparse
-import resource
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -104,10 +103,15 @@ def speed(card: ModelCard, threads: int) -> Table:
 
 def _alone(card: ModelCard, threads: int) -> tuple[float, float]:
     keep_to(threads)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _most_mb()
     seconds = seconds_a_case(card)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return seconds, (after - before) / 1024
+    return seconds, _most_mb() - before
+
+
+def _most_mb() -> float:
+    """The most memory that this process ever had; `getrusage` also counts that of its parent."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return float(next(one for one in lines if one.startswith("VmHWM")).split()[1]) / 1024
 
 
 def reconstructions(card: ModelCard, pairs: Pairs) -> Table:
