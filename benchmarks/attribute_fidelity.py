@@ -36,7 +36,7 @@ from verisim.cli.terminal import COUNT, Terminal
 from verisim.dataset import Case, Dataset, open_dataset
 from verisim.installed import SHIPPED_MODELS, find_card
 from verisim.networks.attributes import Attribute
-from verisim.networks.case_diffusion import CaseDiffusion
+from verisim.networks.network import Diffusing
 from verisim.progress import Part, Progress
 from verisim.synthesis import Synthesizer
 from verisim.synthesis.synthesizer import wished
@@ -128,7 +128,7 @@ def judged(
         count: Cases of each row.
         progress: Hears of every case.
     """
-    assert isinstance(card.network, CaseDiffusion), "it knows attributes"
+    assert isinstance(card.network, Diffusing), "it knows attributes"
     cases = [*dataset.split("train"), *dataset.split("val")]
     train = len(dataset.split("train"))
     pairs = [case.pair(card.labels) for case in cases]
@@ -163,7 +163,7 @@ def cases_of(
 
 def known_of(dataset: Dataset, card: ModelCard, by_hand: Path | None) -> dict[str, dict[str, str]]:
     """What is known of each real case: by the table, and by the centres of the card."""
-    assert isinstance(card.network, CaseDiffusion), "it knows attributes"
+    assert isinstance(card.network, Diffusing), "it knows attributes"
     told = Telling(by_hand).by_hand(dataset, "train", "val").values
     known = {case.name: dict(told.get(case.name, {})) for case in dataset.cases}
     for attribute in card.network.attributes:

@@ -15,8 +15,9 @@ from verisim.networks.stylegan import Latents, StyleGan
 from verisim.progress import Progress
 from verisim.training.case_batches import CaseBatches
 from verisim.training.competing import of_generator
-from verisim.training.generator_fit import Learning, schedule_of
+from verisim.training.generator_fit import schedule_of
 from verisim.training.kinds import GeneratorKind
+from verisim.training.learning import Learning
 from verisim.training.schedule import Schedule
 
 PATCH = (40, 56, 1)

@@ -23,10 +23,9 @@ from verisim.files import Color
 from verisim.files.atomic import make_folder, replacing
 from verisim.files.toml import to_toml
 from verisim.networks.averaged import Average
-from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.networks.mask_sampler import MaskSampler
 from verisim.networks.medsegdiff import MedSegDiff
-from verisim.networks.network import KINDS, Network
+from verisim.networks.network import KINDS, Diffusing, Network
 from verisim.networks.random_contrast import Chance, RandomContrast
 from verisim.networks.stylegan import Latents, StyleGan
 from verisim.networks.unet import UNet
@@ -153,9 +152,8 @@ class ModelCard:
                 "Write a table [sampling], or leave it out.",
             )
         made = tuple(isinstance(self.generation, one) for one in (Generation, Latents, Chance))
-        makers = tuple(
-            isinstance(self.network, one) for one in (CaseDiffusion, StyleGan, RandomContrast)
-        )
+        kinds = (Diffusing, StyleGan, RandomContrast)
+        makers = tuple(isinstance(self.network, one) for one in kinds)
         if made != makers or (self.kind == "synthesis") != any(makers):
             raise BadCard(
                 f"The card of {self.name} must say kind = synthesis and how cases are generated "
@@ -209,7 +207,7 @@ class ModelCard:
     def _single(self, deep_supervision: bool) -> nn.Module:
         if isinstance(self.network, UNet):
             return self.network.build(self.inputs, self.classes, deep_supervision)
-        if isinstance(self.network, CaseDiffusion | StyleGan | RandomContrast):
+        if isinstance(self.network, Diffusing | StyleGan | RandomContrast):
             return self.network.build(len(self.channels), self.classes)
         denoiser = self.network.build(self.inputs, self.classes)
         return MaskSampler(denoiser, self.sampling or Sampling())

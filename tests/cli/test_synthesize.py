@@ -195,6 +195,27 @@ def test_a_generator_is_trained_and_asked_and_compared(verisim: Command, tmp_pat
     assert (tmp_path / "samplers.png").is_file()
 
 
+def test_latent_diffusion_is_not_joint(verisim: Command, tmp_path: Path) -> None:
+    write_balls(tmp_path / "balls", 7, 2)
+    run = verisim(
+        *("train-generator", tmp_path / "balls", "--name", "balls", "--network", "latent"),
+        *("--joint", "--models", tmp_path / "models", "--run", tmp_path / "run"),
+    )
+    assert run.code == 2
+    assert "Leave out --joint" in run.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_plan_of_few_stages_has_no_autoencoder(verisim: Command, tmp_path: Path) -> None:
+    write_balls(tmp_path / "balls", 7, 2)
+    run = verisim(
+        *("train-generator", tmp_path / "balls", "--name", "balls", "--network", "latent"),
+        *("--models", tmp_path / "models", "--run", tmp_path / "run"),
+    )
+    assert run.code == 2
+    assert "small volumes need no autoencoder" in " ".join(run.err.split())
+
+
 def test_four_cases_teach_nothing(verisim: Command, tmp_path: Path) -> None:
     write_balls(tmp_path / "balls", 5, 1)
     run = verisim(

@@ -20,7 +20,8 @@ from verisim.training.adaptive import changed
 from verisim.training.batches import Batch
 from verisim.training.closeness import closeness
 from verisim.training.competing import MOST_CHANGED, REACTION, Adversaries, Competing, real_cases
-from verisim.training.generator_fit import GeneratorFit, Learning, schedule_of
+from verisim.training.generator_fit import GeneratorFit, schedule_of
+from verisim.training.learning import Learning
 from verisim.training.schedule import Schedule
 
 SCHEDULE = Schedule(iterations=6, batch_size=2, validate_every=3, warm_up=1)

@@ -23,7 +23,8 @@ from verisim.training.augmentation import seeded
 from verisim.training.batches import Batch
 from verisim.training.distilling import Distilling, distilling_of, student_of, told_of
 from verisim.training.generating import lessons_of
-from verisim.training.generator_fit import GeneratorFit, Learning
+from verisim.training.generator_fit import GeneratorFit
+from verisim.training.learning import Learning
 from verisim.training.schedule import Schedule
 from verisim.training.told import knowing
 

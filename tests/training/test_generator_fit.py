@@ -19,7 +19,8 @@ from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.training.batches import Batch
 from verisim.training.examples import Example
 from verisim.training.generating import Generating, Lesson
-from verisim.training.generator_fit import GeneratorFit, Learning, fingerprint_of
+from verisim.training.generator_fit import GeneratorFit, fingerprint_of
+from verisim.training.learning import Learning
 from verisim.training.schedule import Schedule
 
 SCHEDULE = Schedule(iterations=6, batch_size=2, validate_every=3, warm_up=1)

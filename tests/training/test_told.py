@@ -22,7 +22,8 @@ from verisim.training.case_batches import CaseBatches
 from verisim.training.examples import Example
 from verisim.training.families import families_of, family_of, quantiles_of
 from verisim.training.generating import DROPPED, Generating
-from verisim.training.generator_fit import GeneratorFit, Learning
+from verisim.training.generator_fit import GeneratorFit
+from verisim.training.learning import Learning
 from verisim.training.schedule import Schedule
 from verisim.training.told import Telling, Told, knowing
 

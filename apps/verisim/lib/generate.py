@@ -26,7 +26,7 @@ from verisim.card import ModelCard
 from verisim.errors import BadInput, VerisimError
 from verisim.jobs.synthesizing import SynthesizeRequest
 from verisim.networks.attributes import Attribute
-from verisim.networks.case_diffusion import CaseDiffusion
+from verisim.networks.network import Diffusing
 from verisim.synthesis import Synthesizer, SyntheticCase
 from verisim.synthesis.given import check_given, for_label_maps, read_given
 from verisim.synthesis.provenance import warning_of
@@ -89,7 +89,7 @@ class GenerateTask(InferTask):
     @property
     def _attributes(self) -> tuple[Attribute, ...]:
         network = self._models.card(self._name).network
-        return network.attributes if isinstance(network, CaseDiffusion) else ()
+        return network.attributes if isinstance(network, Diffusing) else ()
 
     def is_valid(self) -> bool:
         """Whether the model can be offered."""

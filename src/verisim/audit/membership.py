@@ -143,28 +143,29 @@ def denoising_losses(
     reader, found = Reader(card), []
     for k, case in enumerate(cases):
         progress.advance(k, len(cases), "cleaning")
-        laid = _laid(reader.example(case), card, network)
-        clean, known, inside = (one.to(device) for one in laid)
+        clean, known, inside = _laid(reader.example(case), card, network, device)
         each = [cleaning(clean, known, inside, s, n) for s in NOISE for n in range(NOISES)]
         found.append(np.mean(each))
     return np.array(found, dtype=np.float64)
 
 
 def _laid(
-    example: Example, card: ModelCard, network: CaseGenerator
+    example: Example, card: ModelCard, network: CaseGenerator, device: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What is cleaned, what is known of it, and where it is: each (1, channels, X, Y, Z)."""
     label = np.asarray(example.label)[np.newaxis]
     centre = [n // 2 for n in label.shape[1:]]
     arrays = (np.asarray(example.image), label, np.ones_like(label, np.float32))
     image, labels, inside = (
-        torch.from_numpy(np.ascontiguousarray(crop(one, centre, card.patch_size)))[None].float()
+        torch.from_numpy(np.ascontiguousarray(crop(one, centre, card.patch_size)))[None]
+        .float()
+        .to(device)
         for one in arrays
     )
     masks = one_hot(labels, network.classes)
     if network.labels is None:
         return torch.cat([image, 2 * masks - 1], dim=1), inside, inside
-    return image, torch.cat([masks * inside, inside], dim=1), inside
+    return network.encoded(image, inside), *network.told(masks * inside, inside)
 
 
 def _by_patient(losses: Values, patients: Sequence[str]) -> Values:

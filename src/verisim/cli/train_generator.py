@@ -57,8 +57,11 @@ def train_generator(
         str, typer.Option(help="What it makes, in one sentence. [from the data set]")
     ] = "",
     network: Annotated[
-        Literal["diffusion", "stylegan"],
-        typer.Option(help="What makes the cases: many steps from noise, or one from a style."),
+        Literal["diffusion", "latent", "stylegan"],
+        typer.Option(
+            help="What makes the cases: many steps from noise, voxel by voxel or behind an "
+            "autoencoder (for large volumes), or one from a style."
+        ),
     ] = "diffusion",
     joint: Annotated[
         bool,
@@ -116,7 +119,9 @@ def train_generator(
     from verisim.cli.order import Wish
     from verisim.dataset import open_dataset
     from verisim.devices import choose
-    from verisim.training.generator_fit import GeneratorFit, check_enough, schedule_of
+    from verisim.synthesis.pace import hint
+    from verisim.training.generator_fit import check_enough, schedule_of
+    from verisim.training.latent_fit import fit_of
     from verisim.training.schedule import Schedule
     from verisim.training.told import Telling
 
@@ -141,13 +146,14 @@ def train_generator(
     else:
         planned = _planned(terminal, wish, opened, train_split, models)
         card, batch = _generator(planned, wish, joint, network)
+        if said := hint(card, chosen):
+            terminal.note(said)
     length = iterations or ITERATIONS
     wanted = Schedule(length, batch, learning_rate, validate_every=min(validate_every, length))
     schedule = schedule_of(card, replace(wanted, seed=seed))
     folder = run or Path("runs") / f"{card.name}-v{card.version + bool(card.sha256)}"
-    fit = GeneratorFit(
-        card, opened, schedule, train_split, val_split, chosen, minutes, telling, teacher
-    )
+    splits = train_split, val_split
+    fit = fit_of(card)(card, opened, schedule, *splits, chosen, minutes, telling, teacher)
     terminal.note(f"Checkpoint and curves are in {folder}; the same command continues the run.")
     with terminal.warnings_as_notes(), terminal.progress("train", COUNT) as progress:
         trained = _timed(fit(folder, models, progress), chosen)
@@ -223,11 +229,19 @@ def _student(
 
 
 def _generator(
-    planned: Candidate, wish: Wish, joint: bool, network: Literal["diffusion", "stylegan"]
+    planned: Candidate,
+    wish: Wish,
+    joint: bool,
+    network: Literal["diffusion", "latent", "stylegan"],
 ) -> tuple[ModelCard, int]:
     """What makes cases in place of a planned U-Net, and the cases of a step."""
     from verisim.training.kinds import generator_of
 
+    if joint and network == "latent":
+        raise BadInput(
+            "Latent diffusion makes label maps first, and then images for them.",
+            "Leave out --joint, or --network latent.",
+        )
     card = generator_of(planned.card, wish.description, joint, network)
     few = network == "stylegan" and not wish.batch_size
     return card, max(planned.batch_size, FEWEST_RIVALS) if few else planned.batch_size

@@ -72,6 +72,11 @@ def check_attributes(attributes: Sequence[Attribute]) -> None:
         raise BadCard(f"The attribute {twice[0]!r} is there twice.", "Give each its own name.")
 
 
+def channels_of(attributes: Sequence[Attribute]) -> int:
+    """A, the channels that tell attributes: one a value."""
+    return sum(len(one.values) for one in attributes)
+
+
 def told(attributes: Sequence[Attribute], known: Mapping[str, str]) -> Tensor:
     """What is known of a case, for a network: a 1 at the value of each attribute.
 

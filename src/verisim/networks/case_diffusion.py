@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import torch
 from pydantic import ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional
 
-from verisim.networks.attributes import Attribute, check_attributes
+from verisim.networks.attributes import Attribute, channels_of, check_attributes
 from verisim.networks.boxes import Boxes
 from verisim.networks.layers import Head
 from verisim.networks.timed import TIME_CHANNELS, Decoder, Encoder, Time
@@ -67,7 +67,7 @@ class CaseDiffusion:
     @property
     def told(self) -> int:
         """A, the channels that tell attributes: one a value."""
-        return sum(len(one.values) for one in self.attributes)
+        return channels_of(self.attributes)
 
     @property
     def without_finest(self) -> CaseDiffusion:
@@ -79,7 +79,13 @@ class CaseDiffusion:
 
     def build(self, channels: int, classes: int) -> CaseGenerator:
         """The networks for images of so many channels and label maps of so many classes."""
-        return CaseGenerator(self, channels, classes)
+        # where the volume is, within the patch, is known in any case: 1 inside
+        if self.joint:
+            both = CaseDenoiser(self, channels + classes, 1)
+            return CaseGenerator(self, channels, classes, None, both)
+        labels = CaseDenoiser(self.without_finest, classes, 1)
+        image = CaseDenoiser(self, channels, classes + 1)
+        return CaseGenerator(self, channels, classes, labels, image)
 
 
 class CaseDenoiser(nn.Module):
@@ -123,14 +129,23 @@ class CaseDenoiser(nn.Module):
         if self.attributes is not None and condition.shape[1] > self.known:
             attributes = condition[:, self.known :, 0, 0, 0]  # they are the same everywhere
             told = told + LOUDNESS * functional.linear(attributes, self.attributes)
-        seen = condition[:, : self.known]
+        return self.predicted(noisy, condition[:, : self.known], told)
+
+    def predicted(self, noisy: Tensor, seen: Tensor, told: Tensor) -> Tensor:
+        """Predict from what is told of time and attributes.
+
+        Args:
+            noisy: (B, made, X, Y, Z).
+            seen: What is known, without attributes, (B, K, X, Y, Z).
+            told: (B, TIME_CHANNELS).
+        """
         features = torch.cat([noisy, seen, _places(noisy)], dim=1)
         skips: list[Tensor] = []
         for stage in self.encoder.stages:
             features = stage(features, told)
             skips.append(features)
-        predicted: Tensor = self.head(self.decoder(skips, told))
-        return predicted
+        answer: Tensor = self.head(self.decoder(skips, told))
+        return answer
 
     def nothing_but_box(self, condition: Tensor) -> Tensor:
         """A condition (B, K, X, Y, Z) or (B, K + A, X, Y, Z) without labels and attributes."""
@@ -139,25 +154,72 @@ class CaseDenoiser(nn.Module):
         return box
 
 
+class Grids(Protocol):
+    """The shape of a model of cases."""
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """What may be asked of a case beside its labels."""
+
+    @property
+    def coarse(self) -> Triple:
+        """Voxels along each axis that one voxel of the label maps' grid stands for."""
+
+    @property
+    def told(self) -> int:
+        """A, the channels that tell attributes."""
+
+
 class CaseGenerator(Boxes):
     """The networks of one model.
+
+    Diffusion makes the voxels of an image themselves; a model that makes something else out of
+    which images can be decoded says so in `told`, `encoded` and `decoded`.
 
     Args:
         plan: Their shape.
         channels: C of the image.
         classes: K of the label map, background included.
+        labels: Makes label maps; None: they are made together with the image.
+        image: Makes what images are decoded from.
     """
 
-    def __init__(self, plan: CaseDiffusion, channels: int, classes: int) -> None:
+    shown_every = 1
+    """Guesses from one that is shown to the next."""
+
+    def __init__(
+        self,
+        plan: Grids,
+        channels: int,
+        classes: int,
+        labels: CaseDenoiser | None,
+        image: CaseDenoiser,
+    ) -> None:
         super().__init__()
         self.plan, self.channels, self.classes = plan, channels, classes
-        # where the volume is, within the patch, is known in any case: 1 inside
-        if plan.joint:
-            self.labels = None
-            self.image = CaseDenoiser(plan, channels + classes, 1)
-        else:
-            self.labels = CaseDenoiser(plan.without_finest, classes, 1)
-            self.image = CaseDenoiser(plan, channels, classes + 1)
+        self.labels, self.image = labels, image
+
+    @property
+    def denoisers(self) -> tuple[CaseDenoiser, ...]:
+        """In the order in which they make a case."""
+        return (self.image,) if self.labels is None else (self.labels, self.image)
+
+    def told(self, masks: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+        """What is known where images are made, the box last, and where there is anything to make.
+
+        Args:
+            masks: The label map, (B, K, X, Y, Z).
+            inside: 1 where the volume is, (B, 1, X, Y, Z).
+        """
+        return torch.cat([masks, inside], dim=1), inside
+
+    def encoded(self, image: Tensor, inside: Tensor) -> Tensor:
+        """An image (B, C, X, Y, Z) as diffusion makes it."""
+        return image
+
+    def decoded(self, clean: Tensor, masks: Tensor, inside: Tensor) -> Tensor:
+        """The image (B, C, X, Y, Z) that diffusion made."""
+        return clean
 
 
 def _places(like: Tensor) -> Tensor:

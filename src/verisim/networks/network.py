@@ -8,14 +8,18 @@ from typing import Annotated
 from pydantic import Discriminator, Tag
 
 from verisim.networks.case_diffusion import CaseDiffusion
+from verisim.networks.latent_diffusion import LatentDiffusion
 from verisim.networks.medsegdiff import MedSegDiff
 from verisim.networks.random_contrast import RandomContrast
 from verisim.networks.stylegan import StyleGan
 from verisim.networks.unet import UNet
 
+Diffusing = CaseDiffusion | LatentDiffusion
+"""Networks that make cases out of noise, and can be told attributes of them."""
+
 UNET, MEDSEGDIFF, CASE_DIFFUSION, STYLEGAN = "unet", "medsegdiff", "case-diffusion", "stylegan"
-RANDOM_CONTRAST = "random-contrast"
-KINDS = (UNET, MEDSEGDIFF, CASE_DIFFUSION, STYLEGAN, RANDOM_CONTRAST)
+RANDOM_CONTRAST, LATENT_DIFFUSION = "random-contrast", "latent-diffusion"
+KINDS = (UNET, MEDSEGDIFF, CASE_DIFFUSION, LATENT_DIFFUSION, STYLEGAN, RANDOM_CONTRAST)
 
 
 def kind_of(network: object) -> str:
@@ -23,6 +27,8 @@ def kind_of(network: object) -> str:
     fields = network if isinstance(network, Mapping) else {}
     if isinstance(network, CaseDiffusion) or "joint" in fields:
         return CASE_DIFFUSION
+    if isinstance(network, LatentDiffusion) or "latents" in fields:
+        return LATENT_DIFFUSION
     if isinstance(network, StyleGan) or "coarsest" in fields:
         return STYLEGAN
     if isinstance(network, RandomContrast) or "tissues" in fields:
@@ -35,6 +41,7 @@ Network = Annotated[
     Annotated[UNet, Tag(UNET)]
     | Annotated[MedSegDiff, Tag(MEDSEGDIFF)]
     | Annotated[CaseDiffusion, Tag(CASE_DIFFUSION)]
+    | Annotated[LatentDiffusion, Tag(LATENT_DIFFUSION)]
     | Annotated[StyleGan, Tag(STYLEGAN)]
     | Annotated[RandomContrast, Tag(RANDOM_CONTRAST)],
     Discriminator(kind_of),

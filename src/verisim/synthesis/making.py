@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Protocol
 
 import torch
@@ -142,12 +143,18 @@ class DiffusionMaker:
         self, masks: Tensor, inside: Tensor, generator: torch.Generator, progress: Progress
     ) -> Tensor:
         """The image (1, C, X, Y, Z) that goes with a label map."""
-        network = self.network.image
-        guided = self._guided(network, self.generation.guidance)
-        denoiser = _Watched(guided, lambda clean: self.watch(clean[0, 0]))
-        known = torch.cat([masks, inside], dim=1)
-        steps = self.generation.steps
-        return self._sampled(denoiser, known, inside, network.made, steps, generator, progress)
+        network = self.network
+        known, within = network.told(masks, inside)
+        denoiser = self._guided(network.image, self.generation.guidance)
+        if self.watch is not nobody:
+            denoiser = _Watched(
+                denoiser,
+                lambda clean: self.watch(network.decoded(clean, masks, inside)[0, 0]),
+                network.shown_every,
+            )
+        steps, made = self.generation.steps, network.image.made
+        clean = self._sampled(denoiser, known, within, made, steps, generator, progress)
+        return network.decoded(clean, masks, inside)
 
     def _together(
         self,
@@ -192,14 +199,17 @@ class DiffusionMaker:
 
 @dataclass(frozen=True)
 class _Watched:
-    """A denoiser whose guesses are shown to somebody."""
+    """A denoiser of whose guesses each, or one of several, is shown to somebody."""
 
     denoiser: Denoiser
     show: Watcher
+    every: int = 1
+    turns: Iterator[int] = field(default_factory=count)
 
     def __call__(self, noisy: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         clean = self.denoiser(noisy, t, condition)
-        self.show(clean)
+        if next(self.turns) % self.every == 0:
+            self.show(clean)
         return clean
 
 

@@ -23,7 +23,8 @@ from verisim.diffusion import (
 )
 from verisim.errors import BadCard, BadInput
 from verisim.networks.attributes import Attribute
-from verisim.networks.case_diffusion import CaseDenoiser, CaseDiffusion, CaseGenerator
+from verisim.networks.case_diffusion import CaseDenoiser, CaseGenerator
+from verisim.networks.network import Diffusing
 from verisim.precision import laid_out, reduced_precision
 from verisim.training.batches import Batch
 from verisim.training.generating import Lesson, lessons_of, mean_square
@@ -61,10 +62,10 @@ class Distilling:
             raise BadCard("Only generators learn to make cases.", "Train it to segment.")
         generator = self.noise_of(step)
         told = told_of(self.teacher, batch, generator)
-        asked, learned = (lessons_of(one, batch, told) for one in (self.teacher, network))
+        asked = lessons_of(self.teacher, batch, told)
         errors = [
-            self._error(one, other.network, step, generator)
-            for one, other in zip(asked, learned, strict=True)
+            self._error(one, learned, step, generator)
+            for one, learned in zip(asked, network.denoisers, strict=True)
         ]
         return torch.stack(errors).sum()
 
@@ -178,7 +179,7 @@ def check_told(teacher: ModelCard, told: Told) -> None:
     Raises:
         BadInput: They are others.
     """
-    known = teacher.network.attributes if isinstance(teacher.network, CaseDiffusion) else ()
+    known = teacher.network.attributes if isinstance(teacher.network, Diffusing) else ()
     asked = {one.name: set(one.values) for one in told.attributes}
     if asked != {one.name: set(one.values) for one in known}:
         raise BadInput(

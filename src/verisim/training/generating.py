@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 
 import torch
 from torch import Tensor
@@ -19,6 +20,9 @@ OF_IMAGES, OF_LABELS, OF_BOTH = 0.0, 1.0, 0.5
 """Mean of ln σ in training. Where a large part lies is decided while there is much noise: what
 shines through is averaged over all its voxels, of which a volume has more than a picture."""
 
+USUAL = 20 * 28 * 20
+"""Voxels of the grid of label maps for which that mean was found."""
+
 SPREAD = 1.2
 """Standard deviation of ln σ (Karras 2022, table 1)."""
 
@@ -33,7 +37,7 @@ class Lesson:
 
     Args:
         network: The network.
-        clean: Label maps or images of cases, (B, made, X, Y, Z).
+        clean: Label maps of cases, or images as diffusion makes them, (B, made, X, Y, Z).
         known: The condition, (B, known, X, Y, Z).
         inside: 1 where the volume is, (B, 1, X, Y, Z).
         mean: Of ln σ in training.
@@ -112,10 +116,13 @@ def lessons_of(
     shown = masks * inside
     if kept is not None:
         shown = shown * kept.to(image)[..., None, None, None]
-    known = beside(torch.cat([shown, inside], dim=1), told)
+    known, place = network.told(shown, inside)
+    with reduced_precision(device):
+        clean = network.encoded(image, inside)
+    mean = OF_LABELS + coarseness(coarse)
     return [
-        Lesson(network.labels, coarse, beside(within, told), within, OF_LABELS),
-        Lesson(network.image, image, known, inside, OF_IMAGES),
+        Lesson(network.labels, coarse, beside(within, told), within, mean),
+        Lesson(network.image, clean, beside(known, told), place, OF_IMAGES),
     ]
 
 
@@ -146,6 +153,15 @@ def _told(
     widths = torch.tensor([len(one.values) for one in attributes])
     single = _kept((cases, len(attributes)), generator).repeat_interleave(widths, dim=1)
     return told.cpu() * whole * single
+
+
+def coarseness(masks: Tensor) -> float:
+    """How much larger ln σ must be on a finer grid than usual for as much to shine through.
+
+    Over n times as many voxels of the same smooth thing, √n times the noise averages out
+    (Hoogeboom 2023, section 2.1).
+    """
+    return max(0.0, 0.5 * log(masks[0, 0].numel() / USUAL))
 
 
 def coarser(masks: Tensor, network: CaseGenerator) -> Tensor:

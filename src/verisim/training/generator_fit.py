@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
-
-import torch
-from torch import nn
 
 from verisim.card import ModelCard, write_model
 from verisim.dataset import Case, Dataset
@@ -19,43 +14,23 @@ from verisim.diffusion import Generation
 from verisim.errors import BadInput
 from verisim.files.atomic import clear_unfinished, make_folder
 from verisim.memory import keep_freed
-from verisim.networks.boxes import Boxes
-from verisim.networks.case_diffusion import CaseGenerator
-from verisim.networks.stylegan import Latents, StyleGenerator
-from verisim.networks.weights import fill, weights_of
+from verisim.networks.stylegan import Latents
 from verisim.planning.explain import sides
-from verisim.precision import laid_out
 from verisim.progress import SILENT, Progress
-from verisim.training.augmentation import seeded
-from verisim.training.budget import Pace, Work, fitting
-from verisim.training.case_batches import CaseBatches
-from verisim.training.closeness import closeness
-from verisim.training.competing import Adversaries, of_generator
-from verisim.training.distilling import Distilling, check_told, distilling_of
+from verisim.training.competing import of_generator
+from verisim.training.distilling import check_told
 from verisim.training.examples import Example, Reader, shelf
-from verisim.training.loop import Loop
-from verisim.training.objectives import Objective, objective_of
+from verisim.training.learning import Learning
+from verisim.training.loop import Trained
 from verisim.training.record import extents_of, record
 from verisim.training.schedule import Schedule
-from verisim.training.told import NOTHING, UNTOLD, Telling, Told, continued, knowing
+from verisim.training.told import UNTOLD, Telling
 
 FEWEST_CASES = 5
 """From fewer a generator learns nothing but these cases."""
 
 MOST_CUT_OFF = 0.5
 """Share of the cases that may be larger than a patch: of these only the middle is learned."""
-
-LOOKS = 16
-"""Batches of validation cases that are cleaned to see how good a generator is."""
-
-MEASURED = 5
-"""Steps that are timed to plan how many fit into some minutes."""
-
-SAVING = 0.5
-"""Seconds to write a checkpoint."""
-
-SCORE_SEED = 1_000
-"""The noise on validation cases is always the same."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +95,7 @@ class GeneratorFit:
             learning = Learning(
                 self.card, training, held_out, self.schedule, self.device, told, self.teacher
             )
-            schedule = learning.in_time(self.minutes, started) if self.minutes else self.schedule
-            learning = replace(learning, schedule=schedule)
-            trained = learning.loop(run_folder).run(learning.batches(), learning.score, progress)
+            trained, schedule = self._learned(learning, run_folder, started, progress)
             about = record(
                 self.teacher or self.card,
                 self.dataset,
@@ -140,109 +113,21 @@ class GeneratorFit:
         clear_unfinished(model_folder, described.weights_path.name)
         return write_model(described, of_generator(trained.weights), model_folder)
 
-
-@dataclass(frozen=True)
-class Learning:
-    """One network, what it learns from and what chooses its best weights.
-
-    Args:
-        card: The model; its weights, if it has any, are the start.
-        learned_from: Cases that teach.
-        chosen_on: Cases that choose.
-        schedule: How long and how fast.
-        device: Where to compute.
-        told: What is told of the cases.
-        teacher: What is distilled, if `card` is that of a student.
-    """
-
-    card: ModelCard
-    learned_from: Sequence[Example]
-    chosen_on: Sequence[Example]
-    schedule: Schedule
-    device: str = "cpu"
-    told: Told = NOTHING
-    teacher: ModelCard | None = None
-
-    @property
-    def knowing(self) -> ModelCard:
-        """The card with the attributes that may be asked for afterwards: a student's stay."""
-        return self.card if self.teacher else knowing(self.card, self.told.attributes)
-
-    @cached_property
-    def _distilling(self) -> Distilling | None:
-        """What a student learns; its teacher is loaded once."""
-        if self.teacher is None:
-            return None
-        return distilling_of(self.teacher, self.card, self.device, self.schedule.seed)
-
-    def objective(self, seed: int) -> Objective:
-        """What is learned, with noise of a seed."""
-        if self._distilling is None:
-            return objective_of(self.card, seed)
-        return replace(self._distilling, seed=seed)
-
-    def loop(self, folder: Path) -> Loop:
-        """The loop at its beginning."""
-        objective = self.objective(self.schedule.seed)
-        return Loop(self.start(), objective, self.schedule, folder)
-
-    def start(self) -> nn.Module:
-        """The network as training begins: from the card's weights, or from the seed."""
-        with seeded(self.schedule.seed):
-            network = self.knowing.build()
-        begun = self.teacher or self.card
-        if begun.sha256 and isinstance(network, CaseGenerator):
-            continued(begun, network)
-        elif self.card.sha256:
-            fill(network, weights_of(self.card.load()))
-        assert isinstance(network, Boxes), "the card makes cases"
-        network.remember([example.label.shape for example in self.learned_from])
-        if isinstance(network, StyleGenerator):
-            with seeded(self.schedule.seed):
-                network = Adversaries.of(network)
-        return laid_out(network.to(self.device), self.device)
-
-    def batches(self) -> CaseBatches:
-        """Slightly changed cases that teach."""
-        return self._batches(self.learned_from, self.schedule.seed, changed=True)
-
-    def score(self, network: nn.Module) -> float:
-        """Minus the loss on validation cases, or the distance to them; always the same noise."""
-        objective = self.objective(SCORE_SEED)
-        batches = self._batches(self.chosen_on, SCORE_SEED, changed=False)
-        network.eval()
-        if isinstance(network, Adversaries):
-            return closeness(network, batches, LOOKS, SCORE_SEED)
-        with torch.inference_mode():
-            losses = [objective(network, batches(k), k).item() for k in range(LOOKS)]
-        return -sum(losses) / len(losses)
-
-    def in_time(self, minutes: float, started: float) -> Schedule:
-        """The schedule that ends in time; measures some steps.
+    def _learned(
+        self, learning: Learning, run_folder: Path, started: float, progress: Progress
+    ) -> tuple[Trained, Schedule]:
+        """What the training leaves, and by which schedule.
 
         Args:
-            minutes: All that there is.
-            started: `time.monotonic()` when they began.
+            learning: All but its length.
+            run_folder: Receives checkpoint and curves.
+            started: `time.monotonic()` when the minutes began.
+            progress: Hears of every step.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            loop, batches = self.loop(Path(folder)), self.batches()
-            loop.step(batches(0))
-            begun = time.monotonic()
-            for k in range(MEASURED):
-                loop.step(batches(1 + k))
-            step = (time.monotonic() - begun) / MEASURED
-            begun = time.monotonic()
-            self.score(loop.network)
-            look = time.monotonic() - begun
-        left = 60 * minutes - (time.monotonic() - started)
-        return fitting(Pace(0.0, step, 0.0, look + SAVING), Work((), ()), self.schedule, left)
-
-    def _batches(self, examples: Sequence[Example], seed: int, changed: bool) -> CaseBatches:
-        card = self.card
-        size, axes = self.schedule.batch_size, card.mirrored_axes
-        return CaseBatches(
-            examples, size, card.patch_size, card.classes, axes, seed, changed, self.told
-        )
+        schedule = learning.in_time(self.minutes, started) if self.minutes else self.schedule
+        learning = replace(learning, schedule=schedule)
+        loop = learning.loop(run_folder)
+        return loop.run(learning.batches(), learning.score, progress), schedule
 
 
 def schedule_of(card: ModelCard, schedule: Schedule) -> Schedule:

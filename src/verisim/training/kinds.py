@@ -8,6 +8,7 @@ from typing import Literal
 from verisim.card import ModelCard
 from verisim.diffusion import Generation, Sampling
 from verisim.networks.case_diffusion import CaseDiffusion
+from verisim.networks.latent_diffusion import LatentDiffusion
 from verisim.networks.medsegdiff import MedSegDiff
 from verisim.networks.stylegan import Latents, StyleGan
 from verisim.networks.unet import UNet
@@ -15,8 +16,9 @@ from verisim.networks.unet import UNet
 NetworkKind = Literal["unet", "medsegdiff"]
 """nnU-Net's, or the diffusion model of the same stages."""
 
-GeneratorKind = Literal["diffusion", "stylegan"]
-"""What makes cases out of noise in many steps, or out of latent vectors in one."""
+GeneratorKind = Literal["diffusion", "latent", "stylegan"]
+"""What makes cases out of noise in many steps, voxel by voxel or behind an autoencoder, or out of
+latent vectors in one."""
 
 
 def of_kind(card: ModelCard, kind: NetworkKind) -> ModelCard:
@@ -43,14 +45,17 @@ def generator_of(
 ) -> ModelCard:
     """An untrained model that makes cases such as a planned U-Net would segment."""
     assert isinstance(card.network, UNet), "planned for segmentation"
-    by = "diffusion" if kind == "diffusion" else "a StyleGAN"
+    by = {"diffusion": "diffusion", "latent": "latent diffusion", "stylegan": "a StyleGAN"}[kind]
     about = description or f"New cases of {_joined(card)}, with their labels, by {by}."
     if kind == "stylegan":
         network = StyleGan.like(card.network, card.patch_size)
         return replace(
             card, kind="synthesis", description=about, network=network, generation=Latents()
         )
-    diffusion = CaseDiffusion.like(card.network, joint)
+    latent = kind == "latent"
+    diffusion = (
+        LatentDiffusion.like(card.network) if latent else CaseDiffusion.like(card.network, joint)
+    )
     return replace(
         card, kind="synthesis", description=about, network=diffusion, generation=Generation()
     )

@@ -14,7 +14,8 @@ from verisim.case_table import read_rows
 from verisim.dataset import Dataset
 from verisim.errors import BadDataset, BadInput
 from verisim.networks.attributes import Attribute, told
-from verisim.networks.case_diffusion import CaseDiffusion, CaseGenerator
+from verisim.networks.case_diffusion import CaseGenerator
+from verisim.networks.network import Diffusing
 from verisim.networks.weights import fill, weights_of
 from verisim.training.examples import Example
 from verisim.training.families import FAMILY, MOST_FAMILIES, families_of, family_of
@@ -81,10 +82,10 @@ class Telling:
         Raises:
             BadInput: There are attributes, and the model is of a kind that takes none.
         """
-        if (self.table or self.families) and not isinstance(card.network, CaseDiffusion):
+        if (self.table or self.families) and not isinstance(card.network, Diffusing):
             raise BadInput(
                 f"{card.name} is no diffusion model, and others cannot be told attributes.",
-                "Leave out --attributes and --intensity-families, or take --network diffusion.",
+                "Leave out --attributes and --intensity-families, or take --network diffusion or latent.",
             )
 
     def by_hand(self, dataset: Dataset, teaching: str, choosing: str) -> Told:
@@ -137,7 +138,7 @@ UNTOLD = Telling()
 
 def knowing(card: ModelCard, attributes: tuple[Attribute, ...]) -> ModelCard:
     """A diffusion model that can be told these attributes, and no others; another as it is."""
-    if not isinstance(card.network, CaseDiffusion):
+    if not isinstance(card.network, Diffusing):
         return card
     return replace(card, network=replace(card.network, attributes=attributes))
 
@@ -150,7 +151,7 @@ def continued(card: ModelCard, network: CaseGenerator) -> None:
         network: Of the same shape, but for its attributes.
     """
     weights = weights_of(card.load())
-    if not isinstance(card.network, CaseDiffusion) or (
+    if not isinstance(card.network, Diffusing) or (
         card.network.attributes != network.plan.attributes
     ):
         silent = {k: one for k, one in weights_of(network).items() if k.endswith(".attributes")}
