@@ -31,7 +31,7 @@ from verisim.training.budget import Pace, Work, fitting
 from verisim.training.case_batches import CaseBatches
 from verisim.training.closeness import closeness
 from verisim.training.competing import Adversaries, of_generator
-from verisim.training.distilling import Distilling, check_told, distilling_of
+from verisim.training.distilling import Distilling, check_taught, check_told, distilling_of
 from verisim.training.examples import Example, Reader, shelf
 from verisim.training.loop import Loop
 from verisim.training.objectives import Objective, objective_of
@@ -100,6 +100,8 @@ class GeneratorFit:
             Diverged: The loss became a number that is none; the last checkpoint is kept.
         """
         started = time.monotonic()
+        check_taught(self.card, self.teacher)
+        begun = self.teacher or self.card
         teaching = self.dataset.split(self.train_split)
         check_enough(teaching, self.train_split)
         by_hand = self.telling.by_hand(self.dataset, self.train_split, self.validation_split)
@@ -115,22 +117,16 @@ class GeneratorFit:
                 self.dataset.split(self.validation_split), kept, self.validation_split, progress
             )
             told = by_hand.beside(self.telling.by_images(training, held_out))
-            if self.teacher:
-                check_told(self.teacher, told)
+            check_told(self.teacher, told)
             learning = Learning(
                 self.card, training, held_out, self.schedule, self.device, told, self.teacher
             )
             schedule = learning.in_time(self.minutes, started) if self.minutes else self.schedule
             learning = replace(learning, schedule=schedule)
             trained = learning.loop(run_folder).run(learning.batches(), learning.score, progress)
+            seen, spent = extents_of(training), trained.seconds
             about = record(
-                self.teacher or self.card,
-                self.dataset,
-                self.train_split,
-                extents_of(training),
-                schedule,
-                trained.seconds,
-                self.device,
+                begun, self.dataset, self.train_split, seen, schedule, spent, self.device
             )
             about = replace(about, fingerprint=fingerprint_of(training))
         measure = "loss" if isinstance(self.card.generation, Generation) else "distance"
