@@ -1,0 +1,288 @@
+"""Requests, and every way in which they fail said so that a person can mend it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Callable, Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
+
+import requests
+
+from .problems import (
+    BadAddress,
+    Busy,
+    Cut,
+    NoSuchHost,
+    NoSuchRoute,
+    Odd,
+    Problem,
+    Refused,
+    Rejected,
+    ServerFault,
+    Stopped,
+    TooSlow,
+    Untrusted,
+    WrongKey,
+)
+
+PIECE = 1 << 20
+"""Bytes that are sent or read at once; smaller ones cost a turn of the event loop each."""
+
+CONNECT_SECONDS = 5.0
+"""To reach the machine."""
+
+
+def never() -> bool:
+    """Nobody cancels."""
+    return False
+
+
+class Pieces:
+    """Bytes in pieces, which `requests` sends with their length.
+
+    Args:
+        content: All of it.
+        stopped: Asked before each piece.
+        show: Is told the percentage that has gone.
+    """
+
+    def __init__(
+        self, content: bytes, stopped: Callable[[], bool], show: Callable[[float], None]
+    ) -> None:
+        self.content, self.stopped, self.show = content, stopped, show
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for start in range(0, len(self.content), PIECE):
+            if self.stopped():
+                raise Stopped()
+            yield self.content[start : start + PIECE]
+            self.show(100 * min(1.0, (start + PIECE) / len(self.content)))
+
+
+@dataclass(frozen=True)
+class Wire:
+    """Sends requests to one address.
+
+    Args:
+        address: http://host:port, or https.
+        key: Of the person, or empty.
+        stopped: Asked between two pieces.
+        seconds: How long the server may be silent.
+    """
+
+    address: str
+    key: str
+    stopped: Callable[[], bool]
+    seconds: float
+
+    def json(self, method: str, route: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The answer as an object; of an empty answer an empty one."""
+        with self._asked(method, route, json=body) as response:
+            return _object(self._content(response))
+
+    def form(
+        self,
+        method: str,
+        route: str,
+        params: Mapping[str, Any],
+        files: Sequence[tuple[str, bytes]] = (),
+        field: str = "file",
+    ) -> dict[str, Any]:
+        """Send parameters and files; the answer as an object."""
+        return _object(self.answer(method, route, params, files, field))
+
+    def answer(
+        self,
+        method: str,
+        route: str,
+        params: Mapping[str, Any],
+        files: Sequence[tuple[str, bytes]] = (),
+        field: str = "file",
+    ) -> bytes:
+        """Send parameters and files; the answer as it is."""
+        parts: list[tuple[str, tuple[str | None, Any]]] = [("params", (None, json.dumps(params)))]
+        parts += [(field, (name, content)) for name, content in files]
+        with self._asked(method, route, files=parts) as response:
+            return self._content(response)
+
+    def send(self, route: str, content: bytes, show: Callable[[float], None]) -> None:
+        """Put bytes there."""
+        with self._asked("PUT", route, data=Pieces(content, self.stopped, show)):
+            pass
+
+    def exists(self, route: str, method: str = "HEAD") -> bool:
+        """Whether there is something."""
+        try:
+            with self._asked(method, route):
+                return True
+        except (NoSuchRoute, Rejected):
+            return False
+
+    def read(self, route: str, show: Callable[[float], None] | None = None) -> bytes:
+        """The bytes that are there."""
+        with self._asked("GET", route) as response:
+            return self._content(response, show)
+
+    @contextmanager
+    def _asked(self, method: str, route: str, **sent: Any) -> Iterator[requests.Response]:
+        """The answer, as soon as its head has come."""
+        headers = {"X-API-Key": self.key} if self.key else {}
+        address = checked(self.address)
+        with _told(address, self.seconds), requests.Session() as session:
+            # a proxy of the hospital does not know this machine's own addresses
+            session.trust_env = urlsplit(address).hostname not in ("localhost", "127.0.0.1", "::1")
+            timeout = (CONNECT_SECONDS, self.seconds)
+            with session.request(
+                method, address + route, headers=headers, stream=True, timeout=timeout, **sent
+            ) as response:
+                if response.status_code >= 400:
+                    raise refusal(response.status_code, response.content, response.headers)
+                yield response
+
+    def _content(
+        self, response: requests.Response, show: Callable[[float], None] | None = None
+    ) -> bytes:
+        whole = int(response.headers.get("Content-Length") or 0)
+        packed = "Content-Encoding" in response.headers
+        content = bytearray()
+        for piece in response.iter_content(PIECE):
+            if self.stopped():
+                raise Stopped()
+            content += piece
+            if show and whole and not packed:
+                show(100 * min(1.0, len(content) / whole))
+        if whole and not packed and len(content) != whole:
+            raise requests.exceptions.ChunkedEncodingError("fewer bytes than announced")
+        return bytes(content)
+
+
+def checked(address: str) -> str:
+    """An address without the slash at its end.
+
+    Raises:
+        BadAddress: It is none.
+    """
+    parts = urlsplit(address.strip())
+    try:
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        known = False
+    if not known:
+        raise BadAddress(
+            f"“{address}” is no address of a server.", "Write one such as http://127.0.0.1:8000."
+        )
+    return address.strip().rstrip("/")
+
+
+def refusal(status: int, body: bytes, headers: Mapping[str, str]) -> Problem:
+    """What a status of 400 or more means.
+
+    Args:
+        status: Of HTTP.
+        body: The answer; Verisim's is JSON with code, message and remedy.
+        headers: Of the answer.
+    """
+    told = _error(body)
+    code, message, remedy = (told.get(key, "") for key in ("code", "message", "remedy"))
+    if status in (401, 403):
+        return WrongKey(
+            message or "The server does not let you in.",
+            remedy or "Enter the key that its admin gave you.",
+            code,
+        )
+    if status in (404, 405) and (not code or message in ("Not Found", "Method Not Allowed")):
+        return NoSuchRoute(
+            "The server does not know this request.",
+            "Check the address; an older server, or plain MONAI Label, can only segment.",
+            code,
+        )
+    if status in (429, 503):
+        after = headers.get("Retry-After", "")
+        wait = f"Try again in {after} s." if after.isdigit() else "Try again in a while."
+        return Busy(message or "The server is busy.", remedy or wait, code)
+    if status >= 500:
+        number = told.get("request_id", "")
+        asked = f"Ask its admin to look up {number} in the log." if number else ""
+        return ServerFault(
+            message or f"The server failed (status {status}).",
+            remedy or asked or "Try again; then ask its admin.",
+            code,
+        )
+    return Rejected(
+        message or f"The server did not take it (status {status}).",
+        remedy or "Check what you sent.",
+        code,
+    )
+
+
+@contextmanager
+def _told(address: str, seconds: float) -> Iterator[None]:
+    """Errors of the network as problems of a person."""
+    place = urlsplit(address)
+    host, where = place.hostname or "", place.netloc
+    try:
+        yield
+    except Stopped:
+        raise
+    except requests.exceptions.SSLError as error:
+        raise Untrusted(
+            f"The certificate of {host} is not trusted here.",
+            "Ask the server's admin for the hospital's certificate authority, or check the name.",
+        ) from error
+    except requests.exceptions.Timeout as error:
+        raise TooSlow(
+            f"{where} did not answer within {seconds:g} s.",
+            "Check the network; the server may be overloaded: try again.",
+        ) from error
+    except requests.exceptions.ConnectionError as error:
+        raise _unreached(str(error), host, where) from error
+    except requests.exceptions.ChunkedEncodingError as error:
+        raise Cut(
+            f"The connection to {where} ended before all had come.",
+            "Try again; nothing of it was kept.",
+        ) from error
+    except requests.exceptions.RequestException as error:
+        raise BadAddress(
+            f"“{address}” cannot be asked.", "Write one such as http://127.0.0.1:8000."
+        ) from error
+
+
+def _unreached(said: str, host: str, where: str) -> Problem:
+    if "NameResolution" in said or "getaddrinfo" in said or "Name or service" in said:
+        return NoSuchHost(
+            f"No machine is called {host}.", "Check the name, and that you are in the network."
+        )
+    if "NewConnectionError" in said or "refused" in said:
+        return Refused(
+            f"Nothing listens at {where}.", "Start the server, or check the port: verisim serve."
+        )
+    return Cut(f"{where} broke the connection.", "Try again; nothing of it was kept.")
+
+
+def _error(body: bytes) -> dict[str, str]:
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return {}
+    if not isinstance(told, dict):
+        return {}
+    said = {str(key): str(value) for key, value in told.items() if value is not None}
+    # plain MONAI Label says {"detail": …}
+    return {"message": said["detail"], **said} if "detail" in said else said
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    if not body.strip():
+        return {}
+    try:
+        told = json.loads(body)
+    except ValueError as error:
+        raise Odd(
+            "The server's answer cannot be read.", "Check the address: another program answers."
+        ) from error
+    return told if isinstance(told, dict) else {"answer": told}
