@@ -217,7 +217,9 @@ def _model(name: str, told: Mapping[str, Any]) -> Model:
     named = told.get("labels") or {}
     if not isinstance(named, Mapping):  # plain MONAI Label apps may tell a list
         named = {label: value for value, label in enumerate(named, start=1)}
-    labels = (Label(str(label), int(value), _color(colors.get(label))) for label, value in named.items())
+    labels = (
+        Label(str(label), int(value), _color(colors.get(label))) for label, value in named.items()
+    )
     attributes = told.get("attributes") or {}
     return Model(
         name,

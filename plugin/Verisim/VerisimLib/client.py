@@ -1,250 +1,301 @@
-"""The only file that speaks HTTP: one method for each thing that a panel wants of the server."""
+"""The only file that speaks HTTP: requests, and every way in which they fail, with a remedy."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Sequence
-from urllib.parse import quote, urlencode
+from typing import Any, Callable, Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
 
-from .answers import Info, Job, NextCase, info_of, job_of
-from .problems import Odd, Problem, Stopped, WrongVersion
-from .wire import Wire, never
+import requests
 
-POLL_SECONDS = 0.4
-"""Between two looks at a job."""
+from .problems import (
+    BadAddress,
+    Busy,
+    Cut,
+    NoSuchHost,
+    NoSuchRoute,
+    Odd,
+    Problem,
+    Refused,
+    Rejected,
+    ServerFault,
+    Stopped,
+    TooSlow,
+    Untrusted,
+    WrongKey,
+)
 
-SPOKEN = ("0.1",)
-"""Versions of the server that this client speaks, as major.minor."""
+PIECE = 1 << 20
+"""Bytes that are sent or read at once; smaller ones cost a turn of the event loop each."""
 
-Show = Callable[[float, str], None]
-"""Is told a percentage and what happens."""
+CONNECT_SECONDS = 5.0
+"""To reach the machine."""
 
 
-def silent(percent: float, message: str) -> None:
-    """Show nothing."""
+def never() -> bool:
+    """Nobody cancels."""
+    return False
 
 
 @dataclass(frozen=True)
-class Server:
-    """Where to send requests.
+class Address:
+    """Where a server is.
 
     Args:
-        address: http://host:port, or https.
+        url: http://host:port, or https.
         key: What lets the person in; empty: nothing is asked for.
     """
 
-    address: str
+    url: str
     key: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is asked of a model about a volume.
+class Pieces:
+    """Bytes in pieces, which `requests` sends with their length.
 
     Args:
-        model: Its name.
-        settings: By name, such as samples, steps and seed.
-        outputs: label, probability, uncertainty, samples.
+        content: All of it.
+        stopped: Asked before each piece.
+        show: Is told the percentage that has gone.
     """
 
-    model: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    outputs: Sequence[str] = ("label", "uncertainty", "probability")
+    def __init__(
+        self, content: bytes, stopped: Callable[[], bool], show: Callable[[float], None]
+    ) -> None:
+        self.content, self.stopped, self.show = content, stopped, show
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for start in range(0, len(self.content), PIECE):
+            if self.stopped():
+                raise Stopped()
+            yield self.content[start : start + PIECE]
+            self.show(100 * min(1.0, (start + PIECE) / len(self.content)))
 
 
 @dataclass(frozen=True)
 class Client:
-    """Asks one server.
+    """Sends requests to one server.
 
     Args:
-        server: Which one.
+        address: Where it is, and the person's key.
         stopped: Asked between two pieces of every answer; true: the person cancelled.
         seconds: How long the server may be silent.
     """
 
-    server: Server
+    address: Address
     stopped: Callable[[], bool] = never
     seconds: float = 30.0
 
-    @property
-    def wire(self) -> Wire:
-        """Requests and their errors."""
-        return Wire(self.server.address, self.server.key, self.stopped, self.seconds)
+    def json(
+        self, method: str, route: str, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The answer as an object; of an empty answer an empty one."""
+        with self._asked(method, route, json=body) as response:
+            return _object(self._content(response))
 
-    def info(self) -> Info:
-        """What the server is.
+    def form(
+        self,
+        method: str,
+        route: str,
+        params: Mapping[str, Any],
+        files: Sequence[tuple[str, bytes]] = (),
+        part: str = "file",
+    ) -> dict[str, Any]:
+        """Send parameters and files; the answer as an object."""
+        return _object(self.answer(method, route, params, files, part))
 
-        Raises:
-            WrongVersion: It is a Verisim that this panel does not speak to.
-            Problem: What else is wrong; the class says it.
-        """
-        info = info_of(self.wire.json("GET", "/info/"))
-        if info.verisim and not info.version.startswith(SPOKEN):
-            raise WrongVersion(
-                f"The server is Verisim {info.version}; this panel speaks to "
-                f"{' and '.join(SPOKEN)}.",
-                "Install the extension and the server of the same version.",
-            )
-        return info
+    def answer(
+        self,
+        method: str,
+        route: str,
+        params: Mapping[str, Any],
+        files: Sequence[tuple[str, bytes]] = (),
+        part: str = "file",
+    ) -> bytes:
+        """Send parameters and files; the answer as it is."""
+        parts: list[tuple[str, tuple[str | None, Any]]] = [("params", (None, json.dumps(params)))]
+        parts += [(part, (name, content)) for name, content in files]
+        with self._asked(method, route, files=parts) as response:
+            return self._content(response)
 
-    def upload(self, content: bytes, name: str, show: Show = silent) -> str:
-        """Send a file unless the server has it; returns the id by which requests name it.
+    def send(self, route: str, content: bytes, show: Callable[[float], None]) -> None:
+        """Put bytes there."""
+        with self._asked("PUT", route, data=Pieces(content, self.stopped, show)):
+            pass
 
-        Args:
-            content: Of the file.
-            name: Only its suffix is used; names may tell of patients.
-            show: Is told how much has gone.
-        """
-        id_ = hashlib.sha256(content).hexdigest()
-        if not self.wire.exists(f"/uploads/{id_}"):
-            suffix = name[name.index(".") :] if "." in name else ""
-            route = f"/uploads/{id_}?{urlencode({'name': 'volume' + suffix})}"
-            self.wire.send(route, content, lambda percent: show(percent, "Sending the volume"))
-        return id_
+    def exists(self, route: str, method: str = "HEAD") -> bool:
+        """Whether there is something."""
+        try:
+            with self._asked(method, route):
+                return True
+        except (NoSuchRoute, Rejected):
+            return False
 
-    def segment(self, question: Question, upload: str) -> str:
-        """Ask for a segmentation; returns the job's id.
+    def read(self, route: str, show: Callable[[float], None] | None = None) -> bytes:
+        """The bytes that are there."""
+        with self._asked("GET", route) as response:
+            return self._content(response, show)
 
-        Args:
-            question: What is asked.
-            upload: Id of the volume.
-        """
-        params = {
-            **question.settings,
-            "model": question.model,
-            "outputs": list(question.outputs),
-            "result_extension": ".nrrd",
-        }
-        route = f"/jobs/segment?{urlencode({'upload': upload})}"
-        return _id(self.wire.form("POST", route, params))
+    @contextmanager
+    def _asked(self, method: str, route: str, **sent: Any) -> Iterator[requests.Response]:
+        """The answer, as soon as its head has come."""
+        headers = {"X-API-Key": self.address.key} if self.address.key else {}
+        address = checked(self.address.url)
+        with _told(address, self.seconds), requests.Session() as session:
+            # a proxy of the hospital does not know this machine's own addresses
+            session.trust_env = urlsplit(address).hostname not in ("localhost", "127.0.0.1", "::1")
+            timeout = (CONNECT_SECONDS, self.seconds)
+            with session.request(
+                method, address + route, headers=headers, stream=True, timeout=timeout, **sent
+            ) as response:
+                if response.status_code >= 400:
+                    raise refusal(response.status_code, response.content, response.headers)
+                yield response
 
-    def synthesize(
-        self, model: str, settings: Mapping[str, Any], label_maps: Sequence[bytes] = ()
-    ) -> str:
-        """Ask for cases; returns the job's id.
-
-        Args:
-            model: Its name.
-            settings: count, first, seed, steps, guidance, attributes, …
-            label_maps: What the images shall show, each the content of a .nrrd file.
-        """
-        params = {**settings, "model": model, "format": "nrrd"}
-        files = [(f"label{k}.nrrd", one) for k, one in enumerate(label_maps)]
-        return _id(self.wire.form("POST", "/jobs/synthesize", params, files))
-
-    def audit(self, settings: Mapping[str, Any]) -> str:
-        """Ask for an audit; returns the job's id.
-
-        Args:
-            settings: training, held_out, synthesis, images, …
-        """
-        return _id(self.wire.json("POST", "/jobs/audit", settings))
-
-    def train(self, model: str, settings: Mapping[str, Any]) -> str:
-        """Ask for a training on the final labels; returns the job's id."""
-        return _id(self.wire.json("POST", "/jobs/train", {**settings, "model": model}))
-
-    def job(self, id_: str) -> Job:
-        """How far a job is."""
-        return job_of(self.wire.json("GET", f"/jobs/{quote(id_)}"))
-
-    def cancel(self, id_: str) -> None:
-        """End a job; one that has ended stays as it is."""
-        self.wire.json("DELETE", f"/jobs/{quote(id_)}")
-
-    def wait(self, id_: str, show: Show = silent) -> Job:
-        """Look at a job until it has ended; a person who cancels ends it on the server, too.
-
-        Raises:
-            Stopped: It was cancelled.
-            Problem: It failed; message and remedy are the server's.
-        """
-        while True:
-            job = self.job(id_)
-            if job.ended:
-                break
-            show(job.percent, said(job))
-            end = time.monotonic() + POLL_SECONDS
-            while time.monotonic() < end:
-                if self.stopped():
-                    Client(self.server).cancel(id_)
-                    raise Stopped()
-                time.sleep(0.05)
-        if job.state == "cancelled":
-            raise Stopped()
-        if job.state == "failed":
-            message, remedy = job.error
-            raise Problem(message or "The server could not do it.", remedy or "Look at its log.")
-        return job
-
-    def fetch(self, url: str, show: Show = silent) -> bytes:
-        """The content of a file of the server.
-
-        Raises:
-            Cut: The connection ended before all had come.
-        """
-        return self.wire.read(url, lambda percent: show(percent, "Receiving the result"))
-
-    def preview(self, id_: str) -> bytes:
-        """A picture (PNG) of what a job makes at present; empty if there is none yet."""
-        route = f"/jobs/{quote(id_)}/preview"
-        return self.wire.read(route) if self.wire.exists(route, "GET") else b""
-
-    def infer(self, question: Question, content: bytes) -> bytes:
-        """A label map (.nrrd) of a plain MONAI Label server, which knows no jobs."""
-        route = f"/infer/{quote(question.model)}?output=image"
-        params = {**question.settings, "result_extension": ".nrrd"}
-        return self.wire.answer("POST", route, params, [("volume.nrrd", content)])
-
-    def next_case(self, strategy: str) -> NextCase:
-        """The case that is best labelled next; its url is empty when none is left."""
-        told = self.wire.json("POST", f"/activelearning/{quote(strategy)}", {})
-        if not told:
-            return NextCase("", "")
-        return NextCase(str(told["id"]), f"/datastore/image?{urlencode({'image': told['id']})}")
-
-    def add_image(self, name: str, content: bytes) -> None:
-        """Put a volume into the server's studies.
-
-        Args:
-            name: Its id there.
-            content: Of a .nrrd file.
-        """
-        route = f"/datastore/image?{urlencode({'image': name})}"
-        self.wire.form("PUT", route, {}, [(f"{name}.nrrd", content)])
-
-    def save_label(
-        self, image: str, content: bytes, labels: Sequence[Mapping[str, Any]], tag: str = "final"
-    ) -> None:
-        """Keep a label map as the label of an image of the studies.
-
-        Args:
-            image: Its id there.
-            content: Of a .nrrd file.
-            labels: name and idx of each value, and its color.
-            tag: final labels are learned from.
-        """
-        route = f"/datastore/label?{urlencode({'image': image, 'tag': tag})}"
-        self.wire.form("PUT", route, {"label_info": list(labels)}, [("label.nrrd", content)], "label")
+    def _content(
+        self, response: requests.Response, show: Callable[[float], None] | None = None
+    ) -> bytes:
+        whole = int(response.headers.get("Content-Length") or 0)
+        packed = "Content-Encoding" in response.headers
+        content = bytearray()
+        for piece in response.iter_content(PIECE):
+            if self.stopped():
+                raise Stopped()
+            content += piece
+            if show and whole and not packed:
+                show(100 * min(1.0, len(content) / whole))
+        if whole and not packed and len(content) != whole:
+            raise requests.exceptions.ChunkedEncodingError("fewer bytes than announced")
+        return bytes(content)
 
 
-def said(job: Job) -> str:
-    """What a job does, for a person."""
-    if job.position:
-        return f"Waiting: number {job.position} in the queue"
-    left = "" if job.eta is None else f", {max(1, round(job.eta))} s left"
-    return f"{job.message or 'Working'}{left}"
+def checked(address: str) -> str:
+    """An address without the slash at its end.
+
+    Raises:
+        BadAddress: It is none.
+    """
+    parts = urlsplit(address.strip())
+    try:
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        known = False
+    if not known:
+        raise BadAddress(
+            f"“{address}” is no address of a server.", "Write one such as http://127.0.0.1:8000."
+        )
+    return address.strip().rstrip("/")
 
 
-def command(question: Mapping[str, Any]) -> str:
-    """A record of what was asked as text (JSON) that can be kept and compared."""
-    return json.dumps(question, indent=2, sort_keys=True)
+def refusal(status: int, body: bytes, headers: Mapping[str, str]) -> Problem:
+    """What a status of 400 or more means.
+
+    Args:
+        status: Of HTTP.
+        body: The answer; Verisim's is JSON with code, message and remedy.
+        headers: Of the answer.
+    """
+    told = _error(body)
+    code, message, remedy = (told.get(key, "") for key in ("code", "message", "remedy"))
+    if status in (401, 403):
+        return WrongKey(
+            message or "The server does not let you in.",
+            remedy or "Enter the key that its admin gave you.",
+            code,
+        )
+    if status in (404, 405) and (not code or message in ("Not Found", "Method Not Allowed")):
+        return NoSuchRoute(
+            "The server does not know this request.",
+            "Check the address; an older server, or plain MONAI Label, can only segment.",
+            code,
+        )
+    if status in (429, 503):
+        after = headers.get("Retry-After", "")
+        wait = f"Try again in {after} s." if after.isdigit() else "Try again in a while."
+        return Busy(message or "The server is busy.", remedy or wait, code)
+    if status >= 500:
+        number = told.get("request_id", "")
+        asked = f"Ask its admin to look up {number} in the log." if number else ""
+        return ServerFault(
+            message or f"The server failed (status {status}).",
+            remedy or asked or "Try again; then ask its admin.",
+            code,
+        )
+    return Rejected(
+        message or f"The server did not take it (status {status}).",
+        remedy or "Check what you sent.",
+        code,
+    )
 
 
-def _id(told: Mapping[str, Any]) -> str:
-    if "id" not in told:
-        raise Odd("The server took the job but told no number.", "Try again.")
-    return str(told["id"])
+@contextmanager
+def _told(address: str, seconds: float) -> Iterator[None]:
+    """Errors of the network as problems of a person."""
+    place = urlsplit(address)
+    host, where = place.hostname or "", place.netloc
+    try:
+        yield
+    except Stopped:
+        raise
+    except requests.exceptions.SSLError as error:
+        raise Untrusted(
+            f"The certificate of {host} is not trusted here.",
+            "Ask the server's admin for the hospital's certificate authority, or check the name.",
+        ) from error
+    except requests.exceptions.Timeout as error:
+        raise TooSlow(
+            f"{where} did not answer within {seconds:g} s.",
+            "Check the network; the server may be overloaded: try again.",
+        ) from error
+    except requests.exceptions.ConnectionError as error:
+        raise _unreached(str(error), host, where) from error
+    except requests.exceptions.ChunkedEncodingError as error:
+        raise Cut(
+            f"The connection to {where} ended before all had come.",
+            "Try again; nothing of it was kept.",
+        ) from error
+    except requests.exceptions.RequestException as error:
+        raise BadAddress(
+            f"“{address}” cannot be asked.", "Write one such as http://127.0.0.1:8000."
+        ) from error
+
+
+def _unreached(said: str, host: str, where: str) -> Problem:
+    if "NameResolution" in said or "getaddrinfo" in said or "Name or service" in said:
+        return NoSuchHost(
+            f"No machine is called {host}.", "Check the name, and that you are in the network."
+        )
+    if "NewConnectionError" in said or "refused" in said:
+        return Refused(
+            f"Nothing listens at {where}.", "Start the server, or check the port: verisim serve."
+        )
+    return Cut(f"{where} broke the connection.", "Try again; nothing of it was kept.")
+
+
+def _error(body: bytes) -> dict[str, str]:
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return {}
+    if not isinstance(told, dict):
+        return {}
+    said = {str(key): str(value) for key, value in told.items() if value is not None}
+    # plain MONAI Label says {"detail": …}
+    return {"message": said["detail"], **said} if "detail" in said else said
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    if not body.strip():
+        return {}
+    try:
+        told = json.loads(body)
+    except ValueError as error:
+        raise Odd(
+            "The server's answer cannot be read.", "Check the address: another program answers."
+        ) from error
+    return told if isinstance(told, dict) else {"answer": told}
