@@ -77,6 +77,25 @@ class Pieces:
 
 
 @dataclass(frozen=True)
+class Body:
+    """What goes along with a request: an object, or files, or bytes.
+
+    Args:
+        json: An object.
+        files: Parts of a form: the name of each, the name of its file and its content.
+        data: Bytes in pieces.
+    """
+
+    json: Mapping[str, Any] | None = None
+    files: Sequence[tuple[str, tuple[str | None, Any]]] | None = None
+    data: Pieces | None = None
+
+
+NOTHING = Body()
+"""Of a request that only asks."""
+
+
+@dataclass(frozen=True)
 class Client:
     """Sends requests to one server.
 
@@ -94,7 +113,7 @@ class Client:
         self, method: str, route: str, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """The answer as an object; of an empty answer an empty one."""
-        with self._asked(method, route, json=body) as response:
+        with self._asked(method, route, Body(json=body)) as response:
             return _object(self._content(response))
 
     def form(
@@ -119,12 +138,12 @@ class Client:
         """Send parameters and files; the answer as it is."""
         parts: list[tuple[str, tuple[str | None, Any]]] = [("params", (None, json.dumps(params)))]
         parts += [(part, (name, content)) for name, content in files]
-        with self._asked(method, route, files=parts) as response:
+        with self._asked(method, route, Body(files=parts)) as response:
             return self._content(response)
 
     def send(self, route: str, content: bytes, show: Callable[[float], None]) -> None:
         """Put bytes there."""
-        with self._asked("PUT", route, data=Pieces(content, self.stopped, show)):
+        with self._asked("PUT", route, Body(data=Pieces(content, self.stopped, show))):
             pass
 
     def exists(self, route: str, method: str = "HEAD") -> bool:
@@ -141,7 +160,7 @@ class Client:
             return self._content(response, show)
 
     @contextmanager
-    def _asked(self, method: str, route: str, **sent: Any) -> Iterator[requests.Response]:
+    def _asked(self, method: str, route: str, body: Body = NOTHING) -> Iterator[requests.Response]:
         """The answer, as soon as its head has come."""
         headers = {"X-API-Key": self.address.key} if self.address.key else {}
         address = checked(self.address.url)
@@ -150,7 +169,14 @@ class Client:
             session.trust_env = urlsplit(address).hostname not in ("localhost", "127.0.0.1", "::1")
             timeout = (CONNECT_SECONDS, self.seconds)
             with session.request(
-                method, address + route, headers=headers, stream=True, timeout=timeout, **sent
+                method,
+                address + route,
+                headers=headers,
+                stream=True,
+                timeout=timeout,
+                json=body.json,
+                files=body.files,
+                data=body.data,
             ) as response:
                 if response.status_code >= 400:
                     raise refusal(response.status_code, response.content, response.headers)
