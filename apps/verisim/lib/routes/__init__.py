@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from lib.routes import (
+    datasets,
     datastore,
     health,
     infer,
@@ -22,7 +23,7 @@ from lib.routes import (
 def our_routes() -> APIRouter:
     """All of them."""
     router = APIRouter()
-    ours = (health, refused, infer, session, datastore, jobs, studies, proxy, logs, work, uploads)
-    for part in ours:
+    ours = (health, refused, infer, session, datastore, datasets, jobs, studies, proxy, logs, work)
+    for part in (*ours, uploads):
         router.include_router(part.routes())
     return router
