@@ -87,8 +87,7 @@ def read(path: Path, channels: int = 1) -> Volume:
     layers = content.array.shape[:-3]
     if layers not in ((), (1,), (channels,)):
         raise UnsupportedVolume(
-            f"{path.name} has {layers[0]} values per voxel (colours, layers, times), not "
-            f"{channels}.",
+            f"{path.name} has {layers[0]} values per voxel (colours, layers), not {channels}.",
             "Save one of them as a volume of its own.",
         )
     with naming(path):

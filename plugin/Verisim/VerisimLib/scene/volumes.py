@@ -102,7 +102,7 @@ def filled(node: slicer.vtkMRMLVolumeNode, array: np.ndarray, affine: np.ndarray
     """Give a volume node voxels (X, Y, Z) and where they lie."""
     # MRML holds voxels with x fastest, numpy's last axis
     slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(array.transpose(2, 1, 0)))
-    node.SetIJKToRASMatrix(_vtk(affine))
+    node.SetIJKToRASMatrix(vtk_of(affine))
 
 
 def place_beside(node: slicer.vtkMRMLDisplayableNode, question: Sent) -> None:
@@ -190,7 +190,8 @@ def _numpy(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
     return np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
 
 
-def _vtk(affine: np.ndarray) -> vtk.vtkMatrix4x4:
+def vtk_of(affine: np.ndarray) -> vtk.vtkMatrix4x4:
+    """A matrix (4, 4) as VTK has it."""
     matrix = vtk.vtkMatrix4x4()
     for i in range(4):
         for j in range(4):
