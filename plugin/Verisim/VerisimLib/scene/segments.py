@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import slicer
 import vtk
-from vtk.util.numpy_support import numpy_tovtk_of
+from vtk.util.numpy_support import numpy_to_vtk
 
 from ..answers import Label
 from ..nrrd import Grid
-from .volumes import Sent, vtk_of, place_beside
+from .volumes import Sent, place_beside, vtk_of
 
 COLORS = ((0.5, 0.68, 0.5), (0.95, 0.84, 0.57), (0.69, 0.48, 0.39), (0.44, 0.72, 0.82))
 """For labels that say none; the first of Slicer's generic colours."""
@@ -133,7 +133,7 @@ def _oriented(mask: np.ndarray, affine: np.ndarray) -> slicer.vtkOrientedImageDa
     image.SetDimensions(*mask.shape)
     flat = np.asfortranarray(mask.astype(np.uint8)).ravel(order="F")
     image.GetPointData().SetScalars(
-        numpy_tovtk_of(flat, deep=True, array_type=vtk.VTK_UNSIGNED_CHAR)
+        numpy_to_vtk(flat, deep=True, array_type=vtk.VTK_UNSIGNED_CHAR)
     )
     image.SetImageToWorldMatrix(vtk_of(affine))
     return image

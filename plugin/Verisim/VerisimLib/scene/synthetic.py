@@ -1,0 +1,96 @@
+"""Synthetic cases in the scene, marked as such wherever a person looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import slicer
+
+from ..answers import Label
+from ..nrrd import Grid
+from . import segments
+from .volumes import Sent, added
+
+MARK = "SYNTHETIC"
+"""In names, in attributes, and beside the colours."""
+
+ATTRIBUTE = "Verisim.Synthetic"
+CASE = "Verisim.Case"
+JOB = "Verisim.Job"
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A case that the server made.
+
+    Args:
+        name: Of the case.
+        image: (X, Y, Z), or of several channels (C, X, Y, Z).
+        labels: Values (X, Y, Z).
+    """
+
+    name: str
+    image: Grid
+    labels: Grid
+
+
+def shown(case: Made, labels: Sequence[Label], job: str) -> slicer.vtkMRMLScalarVolumeNode:
+    """A case as volume and segmentation; returns the volume.
+
+    Args:
+        case: What was made.
+        labels: What the values mean.
+        job: Id of the job that made it: an audit asks for it.
+    """
+    array = case.image.array if case.image.array.ndim == 3 else case.image.array[0]
+    title = f"{MARK} {case.name}"
+    volume = added(Grid(np.ascontiguousarray(array), case.image.affine), title)
+    x, y, z = array.shape
+    affine = case.image.affine
+    place = Sent(b"", (x, y, z), affine, affine, volume.GetID(), "")
+    segmentation = segments.added(case.labels, labels, f"{title} labels", place)
+    for node in (volume, segmentation):
+        node.SetAttribute(ATTRIBUTE, "yes")
+        node.SetAttribute(CASE, case.name)
+        node.SetAttribute(JOB, job)
+    volume.SetAttribute("DICOM.SeriesDescription", MARK)
+    _mark_colors(volume)
+    return volume
+
+
+def cases(job: str = "") -> tuple[slicer.vtkMRMLNode, ...]:
+    """The synthetic volumes of the scene; of one job, if one is named."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return tuple(
+        node
+        for node in nodes
+        if node.GetAttribute(ATTRIBUTE) and (not job or node.GetAttribute(JOB) == job)
+    )
+
+
+def is_synthetic(node: slicer.vtkMRMLNode) -> bool:
+    """Whether it is nobody's: such a volume is never offered to the studies."""
+    return node is not None and node.GetAttribute(ATTRIBUTE) == "yes"
+
+
+def reject(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Take a case out of the scene, with its labels."""
+    name = volume.GetAttribute(CASE)
+    for kind in ("vtkMRMLSegmentationNode", "vtkMRMLScalarVolumeNode"):
+        for node in slicer.util.getNodesByClass(kind):
+            if node.GetAttribute(CASE) == name and node.GetAttribute(ATTRIBUTE):
+                slicer.mrmlScene.RemoveNode(node)
+
+
+def _mark_colors(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """A colour bar of its own, whose title says what the volume is."""
+    display = volume.GetDisplayNode()
+    logic = slicer.modules.colors.logic() if hasattr(slicer.modules, "colors") else None
+    if logic is None or not hasattr(logic, "AddDefaultColorLegendDisplayNode"):
+        return
+    legend = logic.AddDefaultColorLegendDisplayNode(display)
+    if legend is not None:
+        legend.SetTitleText(MARK)
+        legend.SetVisibility(True)
