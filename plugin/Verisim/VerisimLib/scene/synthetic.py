@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import slicer
 
 from ..answers import Label
+from ..cases import MadeCase
 from ..nrrd import Grid
 from . import segments
 from .volumes import Sent, added
@@ -21,22 +21,7 @@ CASE = "Verisim.Case"
 JOB = "Verisim.Job"
 
 
-@dataclass(frozen=True, eq=False)
-class Made:
-    """A case that the server made.
-
-    Args:
-        name: Of the case.
-        image: (X, Y, Z), or of several channels (C, X, Y, Z).
-        labels: Values (X, Y, Z).
-    """
-
-    name: str
-    image: Grid
-    labels: Grid
-
-
-def shown(case: Made, labels: Sequence[Label], job: str) -> slicer.vtkMRMLScalarVolumeNode:
+def shown(case: MadeCase, labels: Sequence[Label], job: str) -> slicer.vtkMRMLScalarVolumeNode:
     """A case as volume and segmentation; returns the volume.
 
     Args:
