@@ -94,12 +94,16 @@ def watch_vtk() -> None:
 def watch_scene(scene: vtk.vtkObject) -> None:
     """Nodes that are added or changed from another thread are noted, whoever does it."""
 
-    def note(caller: vtk.vtkObject, event: str) -> None:
-        check_thread(f"{event} of {caller.GetClassName()}")
+    def note(caller: vtk.vtkObject | None, event: str) -> None:
+        if caller is not None:  # None while the process ends
+            check_thread(f"{event} of {caller.GetClassName()}")
 
-    def note_node(caller: vtk.vtkObject, event: str, node: vtk.vtkObject) -> None:
+    def note_node(
+        caller: vtk.vtkObject | None, event: str, node: vtk.vtkObject | None = None
+    ) -> None:
         note(caller, event)
-        node.AddObserver("ModifiedEvent", note)
+        if node is not None:
+            node.AddObserver("ModifiedEvent", note)
 
     note_node.CallDataType = vtk.VTK_OBJECT  # type: ignore[attr-defined]
     scene.AddObserver(scene.NodeAddedEvent, note_node)

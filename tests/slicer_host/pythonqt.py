@@ -43,8 +43,10 @@ def install() -> types.ModuleType:
         for name in dir(module):
             if not name.startswith("_"):
                 setattr(qt, name, getattr(module, name))
-    for kind in _classes(qt):
+    lookups = {kind: _lookup(kind) for kind in _classes(qt)}
+    for kind, lookup in lookups.items():
         _native.add(kind)
+        kind.__getattribute__ = lookup
         _teach_any(kind)
         if issubclass(kind, QObject):
             _teach_properties(kind)
@@ -74,6 +76,23 @@ def _classes(qt: types.ModuleType) -> Iterator[type]:
             yield value
 
 
+def _lookup(kind: type) -> Callable[[object, str], object]:
+    """Finds attributes: PySide6's own way always finds its own `connect`.
+
+    Classes with a function that is both static and not need their own way for it.
+    """
+    special = [c for c in kind.__mro__[:-1] if "__getattribute__" in c.__dict__]
+    own = [c.__getattribute__ for c in special if c not in (QObject, shiboken6.Object)]
+    if not own:
+        return object.__getattribute__ if issubclass(kind, QObject) else kind.__getattribute__
+
+    def find(self: object, name: str) -> object:
+        plain = name in ("connect", "disconnect")
+        return object.__getattribute__(self, name) if plain else own[0](self, name)
+
+    return find
+
+
 def _teach_any(kind: type) -> None:
     begin, unknown = kind.__init__, kind.__dict__.get("__getattr__")
 
@@ -88,7 +107,6 @@ def _teach_any(kind: type) -> None:
     kind.__init__ = start
     kind.__setattr__ = _set_attribute
     if issubclass(kind, QObject):
-        kind.__getattribute__ = object.__getattribute__  # PySide6's own finds its own connect
         kind.__getattr__ = _get_unknown
 
 

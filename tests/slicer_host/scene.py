@@ -77,6 +77,12 @@ def begin(folder: Path) -> World:
     return world
 
 
+def end(world: World) -> None:
+    """The scene goes, as when the application ends."""
+    world.scene.Clear(1)
+    world.scene.RemoveAllObservers()
+
+
 def _crosshair(scene: slicer.vtkMRMLScene) -> None:
     node = slicer.vtkMRMLCrosshairNode()
     node.SetCrosshairName("default")

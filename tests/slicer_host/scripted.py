@@ -10,7 +10,7 @@ from pathlib import Path
 
 import slicer
 
-from tests.slicer_host import pythonqt
+from tests.slicer_host import nodes, pythonqt
 
 qt = pythonqt.install()
 
@@ -27,6 +27,23 @@ class Parent:
         self.icon = qt.QIcon()
         self.hidden = False
         self.widgetRepresentationCreationEnabled = True
+
+
+@pythonqt.stand_in
+class qSlicerScriptedLoadableModuleWidget(nodes.qMRMLWidget):
+    """The widget in C++ that holds a panel written in Python."""
+
+    def __init__(self, parent: object = None) -> None:
+        super().__init__(parent)
+        self._module: object = None
+        qt.QVBoxLayout(self)
+
+    def self(self) -> object:
+        """The object in Python."""
+        return self._module
+
+    def _hold(self, module: object) -> None:
+        self._module = module
 
 
 class ScriptedLoadableModule:
@@ -123,6 +140,7 @@ def publish() -> None:
         ScriptedLoadableModuleTest,
     ):
         setattr(bases, kind.__name__, kind)
+    slicer.qSlicerScriptedLoadableModuleWidget = qSlicerScriptedLoadableModuleWidget
     words = types.ModuleType("slicer.i18n", "Translations: the host speaks English.")
     words.tr = lambda text: text
     words.translate = lambda _context, text: text
@@ -164,5 +182,6 @@ def load(path: Path, panel: object) -> ScriptedLoadableModuleWidget:
     setattr(slicer.moduleNames, name, name)
     widget = getattr(source, f"{name}Widget")(panel)
     setattr(slicer.modules, f"{name}Widget", widget)
+    panel._hold(widget)
     widget.setup()
     return widget

@@ -97,8 +97,7 @@ def start(folder: Path, views: bool = True) -> Host:
     window.objectName = "qSlicerMainWindow"
     middle = qt.QSplitter()
     window.setCentralWidget(middle)
-    panel, scroll = nodes.qMRMLWidget(), qt.QScrollArea()
-    qt.QVBoxLayout(panel)
+    panel, scroll = scripted.qSlicerScriptedLoadableModuleWidget(), qt.QScrollArea()
     scroll.setWidgetResizable(True)
     scroll.setWidget(panel)
     middle.addWidget(scroll)
