@@ -1,0 +1,79 @@
+"""Segment volumes with a Verisim server."""
+
+import sys
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+from VerisimLib.client import greet
+from VerisimLib.panels.panel import Panel
+
+
+class VerisimSegment(ScriptedLoadableModule):
+    """The module's card."""
+
+    def __init__(self, parent):
+        super().__init__(parent)
+        parent.title = _("Segment")
+        parent.categories = ["Verisim"]
+        parent.contributors = ["The Verisim contributors"]
+        parent.helpText = _("Outlines structures in a volume, shows where the model is unsure, and corrects by clicks.")
+        parent.acknowledgementText = _("Licence: Apache 2.0.")
+
+
+class VerisimSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """Lends the panel its place, and tells it when the scene goes."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.panel = None
+
+    def setup(self):
+        super().setup()
+        self.panel = Panel(self, self.layout, greet)
+        self.layout.addStretch(1)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+
+    def cleanup(self):
+        self.removeObservers()
+        if self.panel is not None:
+            self.panel.cleanup()
+
+    def enter(self):
+        self.panel.enter()
+
+    def exit(self):
+        self.panel.exit()
+
+    def onSceneStartClose(self, caller, event):
+        self.panel.scene_closes()
+
+    def onSceneEndClose(self, caller, event):
+        self.panel.scene_closed()
+
+    def onReload(self):
+        for name in [name for name in sys.modules if name.startswith("VerisimLib")]:
+            del sys.modules[name]
+        super().onReload()
+
+
+class VerisimSegmentTest(ScriptedLoadableModuleTest):
+    """What Slicer's own test run can see without a server."""
+
+    def runTest(self):
+        self.test_the_panel_opens_and_closes_with_the_scene()
+
+    def test_the_panel_opens_and_closes_with_the_scene(self):
+        widget = slicer.util.getModuleWidget("VerisimSegment")
+        self.assertTrue(widget.panel.connection.ui.testButton.enabled)
+        slicer.mrmlScene.Clear(0)
+        self.assertTrue(widget.panel.connection.ui.testButton.enabled)
