@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .problems import Odd
+from VerisimLib.problems import Odd
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .nrrd import Grid, unpacked
-from .problems import Odd, Rejected
+from VerisimLib.nrrd import Grid, unpacked
+from VerisimLib.problems import Odd, Rejected
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from .problems import (
+from VerisimLib.problems import (
     BadAddress,
     Cut,
     NoSuchHost,
@@ -24,7 +24,7 @@ from .problems import (
     TooSlow,
     Untrusted,
 )
-from .refusals import refusal
+from VerisimLib.refusals import refusal
 
 PIECE = 1 << 20
 """Bytes that are sent or read at once; smaller ones cost a turn of the event loop each."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from .problems import Busy, NoSuchRoute, Problem, Rejected, ServerFault, WrongKey
+from VerisimLib.problems import Busy, NoSuchRoute, Problem, Rejected, ServerFault, WrongKey
 
 
 def refusal(status: int, body: bytes, headers: Mapping[str, str]) -> Problem:

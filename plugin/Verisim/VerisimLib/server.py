@@ -9,12 +9,18 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from .answers import Info, Job, NextCase, info_of, job_of
-from .client import Client
-from .problems import Odd, Problem, Stopped, WrongVersion
+from VerisimLib.answers import Info, Job, NextCase, info_of, job_of
+from VerisimLib.client import Client
+from VerisimLib.problems import Busy, Cut, Odd, Problem, Refused, Stopped, TooSlow, WrongVersion
 
 POLL_SECONDS = 0.4
 """Between two looks at a job."""
+
+PATIENCE = 5
+"""Looks that may fail one after the other."""
+
+PASSING = (Cut, TooSlow, Refused, Busy)
+"""What may be over a moment later."""
 
 SPOKEN = ("0.1",)
 """Versions of the server that this client speaks, as major.minor."""
@@ -136,27 +142,38 @@ class Server:
     def wait(self, id_: str, show: Show = silent) -> Job:
         """Look at a job until it has ended; a person who cancels ends it on the server, too.
 
+        A server that cannot be reached for a moment is asked again: the job goes on there.
+
         Raises:
             Stopped: It was cancelled.
             Problem: It failed; message and remedy are the server's.
         """
-        while True:
-            job = self.job(id_)
-            if job.ended:
-                break
-            show(job.percent, said(job))
-            end = time.monotonic() + POLL_SECONDS
-            while time.monotonic() < end:
-                if self.client.stopped():
-                    Server(Client(self.client.address)).cancel(id_)
-                    raise Stopped()
-                time.sleep(0.05)
+        job, missed = Job(id_, "queued"), 0
+        while not job.ended:
+            try:
+                job, missed = self.job(id_), 0
+                show(job.percent, said(job))
+            except PASSING as problem:
+                missed += 1
+                if missed > PATIENCE:
+                    raise
+                show(job.percent, f"{problem.message} Trying again: {missed} of {PATIENCE}.")
+            self._rest(id_, job)
         if job.state == "cancelled":
             raise Stopped()
         if job.state == "failed":
             message, remedy = job.error
             raise Problem(message or "The server could not do it.", remedy or "Look at its log.")
         return job
+
+    def _rest(self, id_: str, job: Job) -> None:
+        """Wait a little, unless the job has ended."""
+        end = time.monotonic() + POLL_SECONDS
+        while not job.ended and time.monotonic() < end:
+            if self.client.stopped():
+                Server(Client(self.client.address)).cancel(id_)
+                raise Stopped()
+            time.sleep(0.02)
 
     def fetch(self, url: str, show: Show = silent) -> bytes:
         """The content of a file of the server.

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Callable, Optional
+from collections.abc import Callable
 
 import qt
 import slicer
 from slicer.i18n import tr as _
 
+from VerisimLib.answers import Info
 from VerisimLib.background import Job
+from VerisimLib.client import Address
 from VerisimLib.heartbeat import Heartbeat
 from VerisimLib.parameters import Servers, read, tidy_address, written
+from VerisimLib.problems import Problem
 
 SERVERS, KEY = "Verisim/servers", "Verisim/key/"
 """Names in the settings of the application: nothing of it is kept in the scene."""
 
-Greeting = Callable[[str, str, Job], str]
-"""Address, key, job → the sentence to show; raises what the user should read."""
+Greeting = Callable[[str, str, Job], Info]
+"""Address, key, job → what the server is; raises what the user should read."""
 
 
 class ConnectionBox:
@@ -25,11 +28,11 @@ class ConnectionBox:
     Args:
         ui_path: `Connection.ui`.
         greet: Asks the server who it is; called off the main thread.
-        connected: Hears address and key each time a test has succeeded.
+        connected: Hears the address, and what the server is, when a test has succeeded.
     """
 
     def __init__(
-        self, ui_path: str, greet: Greeting, connected: Optional[Callable[[str, str], None]] = None
+        self, ui_path: str, greet: Greeting, connected: Callable[[Address, Info], None]
     ) -> None:
         self._greet, self._connected = greet, connected
         self._heartbeat = Heartbeat(progress=self._waits, ended=self._ended)
@@ -73,13 +76,13 @@ class ConnectionBox:
     def _ended(self, job: Job) -> None:
         self._allow(True)
         try:
-            self._say(job.result())
-        except Exception as error:  # whatever it is, the user reads it here
-            self._say(str(error))
+            info = job.result()
+        except Problem as problem:
+            self._say(str(problem))
             return
+        self._say(said(info))
         self._remember(*self._asked)
-        if self._connected is not None:
-            self._connected(*self._asked)
+        self._connected(Address(*self._asked), info)
 
     def _remember(self, address: str, key: str) -> None:
         settings = slicer.app.userSettings()
@@ -109,3 +112,16 @@ class ConnectionBox:
 
     def _say(self, text: str) -> None:
         self.ui.status.text = text
+
+
+def said(info: Info) -> str:
+    """What a person reads about a server that answered."""
+    count = len(info.models)
+    if info.verisim:
+        return _("Connected to Verisim {version}: {count} models.").format(
+            version=info.version, count=count
+        )
+    return _(
+        "Connected to {name}, a plain MONAI Label server with {count} models: it can segment, "
+        "and nothing else."
+    ).format(name=info.name, count=count)

@@ -6,8 +6,8 @@ import numpy as np
 import slicer
 import vtk
 
-from ..nrrd import Grid
-from .volumes import Sent, added, matrix_of
+from VerisimLib.nrrd import Grid
+from VerisimLib.scene.volumes import Sent, added, matrix_of
 
 UNCERTAIN = "vtkMRMLColorTableNodeFilePlasma.txt"
 """Dark where it is certain, bright where it is not."""

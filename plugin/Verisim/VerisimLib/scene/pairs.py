@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import slicer
 
-from ..nrrd import Grid
-from .volumes import added
+from VerisimLib.nrrd import Grid
+from VerisimLib.scene.volumes import added
 
 PARTS = ("synthetic", "training", "difference", "agreement")
 VIEWS = ("Red", "Yellow", "Green")

@@ -9,9 +9,9 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
-from ..answers import Label
-from ..nrrd import Grid
-from .volumes import Sent, place_beside, vtk_of
+from VerisimLib.answers import Label
+from VerisimLib.nrrd import Grid
+from VerisimLib.scene.volumes import Sent, place_beside, vtk_of
 
 COLORS = ((0.5, 0.68, 0.5), (0.95, 0.84, 0.57), (0.69, 0.48, 0.39), (0.44, 0.72, 0.82))
 """For labels that say none; the first of Slicer's generic colours."""

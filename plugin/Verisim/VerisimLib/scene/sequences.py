@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import slicer
 
-from ..answers import Label
-from ..nrrd import Grid
-from . import segments
-from .volumes import Sent
+from VerisimLib.answers import Label
+from VerisimLib.nrrd import Grid
+from VerisimLib.scene import segments
+from VerisimLib.scene.volumes import Sent
 
 
 def scrubbed(
@@ -37,3 +37,9 @@ def scrubbed(
     browser.AddProxyNode(shown, sequence, False)
     browser.SetSelectedItemNumber(0)
     return browser
+
+
+def update(browser: slicer.vtkMRMLSequenceBrowserNode) -> None:
+    """Show the sample that a browser has selected."""
+    logic = slicer.modules.sequences.logic()
+    logic.UpdateProxyNodesFromSequences(browser)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import slicer
 
-from ..answers import Label
-from ..cases import MadeCase
-from ..nrrd import Grid
-from . import segments
-from .volumes import Sent, added
+from VerisimLib.answers import Label
+from VerisimLib.cases import MadeCase
+from VerisimLib.nrrd import Grid
+from VerisimLib.scene import segments
+from VerisimLib.scene.volumes import Sent, added
 
 MARK = "SYNTHETIC"
 """In names, in attributes, and beside the colours."""
@@ -34,7 +34,7 @@ def shown(case: MadeCase, labels: Sequence[Label], job: str) -> slicer.vtkMRMLSc
     volume = added(Grid(np.ascontiguousarray(array), case.image.affine), title)
     x, y, z = array.shape
     affine = case.image.affine
-    place = Sent(b"", (x, y, z), affine, affine, volume.GetID(), "")
+    place = Sent(case.labels, (x, y, z), affine, volume.GetID(), "")
     segmentation = segments.added(case.labels, labels, f"{title} labels", place)
     for node in (volume, segmentation):
         node.SetAttribute(ATTRIBUTE, "yes")

@@ -9,8 +9,8 @@ import numpy as np
 import slicer
 import vtk
 
-from ..nrrd import Grid, packed
-from ..problems import Odd, Rejected
+from VerisimLib.nrrd import Grid
+from VerisimLib.problems import Odd, Rejected
 
 SAME_MM = 1e-3
 """Two grids are the same if no corner is farther apart."""
@@ -21,16 +21,15 @@ class Sent:
     """What goes to the server, and what its answer must lie on.
 
     Args:
-        content: Of a .nrrd file, in world coordinates.
-        grid: Of the voxels, without values: shape and world affine.
+        grid: Voxels in world coordinates; packed by whoever sends them, off the main thread.
+        shape: (X, Y, Z).
         local: 4 x 4, voxel to RAS of the volume itself, before its transform.
         volume: ID of the (first) volume.
         transform: ID of the linear transform that the volume and its results are under.
     """
 
-    content: bytes
+    grid: Grid
     shape: tuple[int, int, int]
-    world: np.ndarray
     local: np.ndarray
     volume: str
     transform: str
@@ -63,9 +62,8 @@ def sent(volumes: Sequence[slicer.vtkMRMLScalarVolumeNode]) -> Sent:
     world, warped = grids[0].affine, _warped(first)
     x, y, z = arrays[0].shape
     return Sent(
-        packed(Grid(array, world)),
+        Grid(array, world),
         (x, y, z),
-        world,
         world if warped else matrix_of(first),
         first.GetID(),
         "" if warped else (first.GetTransformNodeID() or ""),
@@ -78,11 +76,11 @@ def check_answer(grid: Grid, question: Sent) -> None:
     Raises:
         Odd: It does.
     """
-    asked = Grid(np.empty((0,)), question.world)
-    if grid.array.shape[-3:] != question.shape or not _near(grid, asked, question.shape):
+    shape = grid.array.shape[-3:]
+    if shape != question.shape or not _near(grid, question.grid, shape):
         raise Odd(
             "The server's answer does not lie on the voxels of the volume "
-            f"({_sides(grid.array.shape[-3:])} instead of {_sides(question.shape)}).",
+            f"({_sides(shape)} instead of {_sides(question.shape)}).",
             "Nothing was changed. Tell the server's admin.",
         )
 
