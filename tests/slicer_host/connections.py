@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QMetaObject, QObject
+from PySide6.QtCore import QMetaObject, QObject, QTimer
 
 from tests.slicer_host import guards
 
 qt_connect, qt_disconnect = QObject.connect, QObject.disconnect
+qt_single_shot = QTimer.singleShot
 
 Slot = Callable[..., object]
 
@@ -54,7 +56,7 @@ def connect(sender: QObject, *args: object) -> object:
 
 
 def disconnect(sender: QObject, *args: object) -> object:
-    """`sender.disconnect("signal(type)", f)`; without f, all of that signal.
+    """`sender.disconnect("signal(type)", f)`; without f, all of that signal's name.
 
     Returns:
         Whether there was something to disconnect.
@@ -63,11 +65,10 @@ def disconnect(sender: QObject, *args: object) -> object:
         return qt_disconnect(*args)
     signature = normalized(str(args[0])) if args else ""
     held = _made.get(sender, [])
-    gone = [
-        c
-        for c in held
-        if (not args or c.signature == signature) and (len(args) < 2 or c.slot == args[1])
-    ]
+    if len(args) == 1:
+        gone = [c for c in held if _name(c.signature) == _name(signature)]
+    else:
+        gone = [c for c in held if not args or (c.signature, c.slot) == (signature, args[1])]
     for connected in gone:
         qt_disconnect(connected.connection)
         held.remove(connected)
@@ -78,6 +79,10 @@ def normalized(text: str) -> str:
     """The signature as Qt writes it; nodes of MRML are Python objects here."""
     plain = re.sub(r"vtk\w+\s*\*?", "PyObject", text)
     return bytes(QMetaObject.normalizedSignature(plain).data()).decode()
+
+
+def _name(signature: str) -> str:
+    return signature.partition("(")[0]
 
 
 def _count(signature: str) -> int:
@@ -97,7 +102,26 @@ def _trimmed(slot: Slot, sent: int) -> Slot:
         plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         taken = sent if many else min(sent, sum(p.kind in plain for p in parameters))
 
+    return swallowing(lambda *values: slot(*values[:taken]))
+
+
+def swallowing(slot: Slot) -> Slot:
+    """An exception in a slot is printed, and whoever sent the signal goes on."""
+
     def call(*values: object) -> None:
-        slot(*values[:taken])
+        try:
+            slot(*values)
+        except Exception:
+            sys.excepthook(*sys.exc_info())
 
     return call
+
+
+def single_shot(milliseconds: int, *target: object) -> None:
+    """`QTimer.singleShot(ms, f)`, or with a receiver and its slot by text."""
+    *_, last = target
+    if callable(last):
+        qt_single_shot(milliseconds, swallowing(last))
+    else:
+        receiver, slot = target
+        qt_single_shot(milliseconds, receiver, f"1{normalized(str(slot))}")

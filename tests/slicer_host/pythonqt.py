@@ -12,7 +12,7 @@ from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 from PySide6.QtCore import QObject, QTimer
 
 from tests.slicer_host import guards, writing
-from tests.slicer_host.connections import connect, disconnect
+from tests.slicer_host.connections import connect, disconnect, single_shot
 
 FLAT = (QtCore, QtGui, QtWidgets, QtUiTools)
 timers: weakref.WeakSet[QTimer] = weakref.WeakSet()
@@ -53,6 +53,7 @@ def install() -> types.ModuleType:
             _teach_names(kind)
         if issubclass(kind, QtWidgets.QDialog | QtWidgets.QMenu):
             _forbid_modal(kind)
+    QTimer.singleShot = staticmethod(single_shot)
     sys.modules["qt"] = qt
     return qt
 

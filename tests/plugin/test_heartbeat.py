@@ -1,0 +1,92 @@
+"""The timer that follows a job."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from tests.slicer_host import guards, pythonqt
+from tests.slicer_host.acting import measured_gaps, pause, settle
+from tests.slicer_host.window import Host
+from VerisimLib.background import Cancelled, Job
+
+JOB_S = 0.3
+
+
+def counted(job: Job) -> str:
+    for step in range(30):
+        job.advance(step, 30)
+        time.sleep(JOB_S / 30)
+    return "done"
+
+
+@pytest.fixture
+def heartbeat_class(host_without_views: Host) -> type:
+    from VerisimLib.heartbeat import Heartbeat  # noqa: PLC0415  (it imports qt)
+
+    return Heartbeat
+
+
+def test_a_job_is_followed_to_its_end(heartbeat_class: type) -> None:
+    steps: list[int] = []
+    ended: list[str] = []
+    threads: set[threading.Thread] = set()
+
+    def end(job: Job) -> None:
+        threads.add(threading.current_thread())
+        ended.append(job.result())
+
+    heartbeat = heartbeat_class(lambda job: steps.append(job.step.done), end)
+    with measured_gaps() as gaps:
+        heartbeat.follow(Job(counted))
+        settle(lambda: bool(ended))
+    assert ended == ["done"]
+    assert len(set(steps)) > 5
+    assert threads == {threading.main_thread()}
+    assert gaps.longest_ms < 50
+    assert heartbeat.job is None
+    assert pythonqt.intervals_ms() == []
+
+
+def test_the_timer_is_quick_enough_for_slicer(heartbeat_class: type) -> None:
+    heartbeat = heartbeat_class(lambda job: None, lambda job: None)
+    heartbeat.follow(Job(counted))
+    assert min(pythonqt.intervals_ms()) <= 20
+    heartbeat.stop()
+
+
+def test_one_job_at_a_time(heartbeat_class: type) -> None:
+    heartbeat = heartbeat_class(lambda job: None, lambda job: None)
+    heartbeat.follow(Job(counted))
+    with pytest.raises(RuntimeError):
+        heartbeat.follow(Job(counted))
+    heartbeat.stop()
+
+
+def test_cancelling_is_heard_when_the_thread_has_stopped(heartbeat_class: type) -> None:
+    ended: list[Job] = []
+    heartbeat = heartbeat_class(lambda job: None, ended.append)
+    heartbeat.follow(Job(counted))
+    pause(0.05)
+    heartbeat.cancel()
+    settle(lambda: bool(ended))
+    with pytest.raises(Cancelled):
+        ended[0].result()
+
+
+def test_stopping_is_silent_and_leaves_no_thread(heartbeat_class: type) -> None:
+    heard: list[Job] = []
+    heartbeat = heartbeat_class(heard.append, heard.append)
+    heartbeat.follow(Job(counted))
+    heartbeat.stop()
+    assert guards.running_jobs() == []
+    pause(0.05)
+    assert heard == []
+
+
+def test_a_job_without_a_heartbeat_is_noticed(host_without_views: Host) -> None:
+    job = Job(counted).start()
+    pause(JOB_S + 0.1)
+    job.join(2)
+    assert "runs without a timer" in guards.expected("runs without a timer")
