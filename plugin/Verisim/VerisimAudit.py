@@ -10,9 +10,7 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
-
-from VerisimLib.client import greet
-from VerisimLib.panels.panel import Panel
+from VerisimLib.panels.audit import AuditPanel
 
 
 class VerisimAudit(ScriptedLoadableModule):
@@ -23,7 +21,9 @@ class VerisimAudit(ScriptedLoadableModule):
         parent.title = _("Audit")
         parent.categories = ["Verisim"]
         parent.contributors = ["The Verisim contributors"]
-        parent.helpText = _("Tells whether a synthetic volume is a copy of a training volume, and releases those that are not.")
+        parent.helpText = _(
+            "Tells whether synthetic volumes copy patients, and releases those that do not."
+        )
         parent.acknowledgementText = _("Licence: Apache 2.0.")
 
 
@@ -37,7 +37,7 @@ class VerisimAuditWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setup(self):
         super().setup()
-        self.panel = Panel(self, self.layout, greet)
+        self.panel = AuditPanel(self, self.layout)
         self.layout.addStretch(1)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)

@@ -10,9 +10,7 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
-
-from VerisimLib.client import greet
-from VerisimLib.panels.panel import Panel
+from VerisimLib.panels.segment import SegmentPanel
 
 
 class VerisimSegment(ScriptedLoadableModule):
@@ -23,7 +21,9 @@ class VerisimSegment(ScriptedLoadableModule):
         parent.title = _("Segment")
         parent.categories = ["Verisim"]
         parent.contributors = ["The Verisim contributors"]
-        parent.helpText = _("Outlines structures in a volume, shows where the model is unsure, and corrects by clicks.")
+        parent.helpText = _(
+            "Outlines structures, shows where the model is unsure, and corrects by clicks."
+        )
         parent.acknowledgementText = _("Licence: Apache 2.0.")
 
 
@@ -37,7 +37,7 @@ class VerisimSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setup(self):
         super().setup()
-        self.panel = Panel(self, self.layout, greet)
+        self.panel = SegmentPanel(self, self.layout)
         self.layout.addStretch(1)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)

@@ -10,9 +10,7 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
-
-from VerisimLib.client import greet
-from VerisimLib.panels.panel import Panel
+from VerisimLib.panels.synthesize import SynthesizePanel
 
 
 class VerisimSynthesize(ScriptedLoadableModule):
@@ -37,7 +35,7 @@ class VerisimSynthesizeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
 
     def setup(self):
         super().setup()
-        self.panel = Panel(self, self.layout, greet)
+        self.panel = SynthesizePanel(self, self.layout)
         self.layout.addStretch(1)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)

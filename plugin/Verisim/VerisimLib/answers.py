@@ -79,7 +79,6 @@ class Info:
         models: What it offers.
         strategies: Ways to choose the next case.
         trainers: Models that can learn from labels.
-        datasets: Data sets that an audit may name.
     """
 
     name: str
@@ -87,7 +86,6 @@ class Info:
     models: tuple[Model, ...]
     strategies: tuple[str, ...] = ()
     trainers: tuple[str, ...] = ()
-    datasets: tuple[Dataset, ...] = ()
 
     @property
     def verisim(self) -> bool:
@@ -151,6 +149,30 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Synthesis:
+    """A job that made cases.
+
+    Args:
+        job: Its id.
+        model: What made them.
+        cases: How many.
+        ended: When, ISO 8601.
+    """
+
+    job: str
+    model: str
+    cases: int
+    ended: str
+
+    @property
+    def title(self) -> str:
+        """For a person."""
+        return (
+            f"{self.cases} of {self.model}, {self.ended[:16].replace('T', ' ')} ({self.job[:6]})"
+        )
+
+
+@dataclass(frozen=True)
 class NextCase:
     """A case of the server's studies.
 
@@ -171,14 +193,12 @@ def info_of(told: Mapping[str, Any]) -> Info:
     """
     try:
         models = tuple(_model(name, one) for name, one in told["models"].items())
-        sets = tuple(_dataset(name, one) for name, one in told.get("datasets", {}).items())
         return Info(
             str(told["name"]),
             str(told.get("version", "")),
             models,
             tuple(told.get("strategies", {})),
             tuple(told.get("trainers", {})),
-            sets,
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise Odd(
@@ -242,5 +262,23 @@ def _color(told: Sequence[float] | None) -> tuple[float, float, float] | None:
     return red, green, blue
 
 
-def _dataset(name: str, told: Mapping[str, Any]) -> Dataset:
-    return Dataset(name, tuple((str(split), int(count)) for split, count in told.items()))
+def datasets_of(told: Mapping[str, Any]) -> tuple[Dataset, ...]:
+    """What `/datasets` tells."""
+    return tuple(
+        Dataset(str(one["name"]), tuple((str(k), int(n)) for k, n in one["splits"].items()))
+        for one in told.get("datasets", ())
+    )
+
+
+def syntheses_of(told: Mapping[str, Any]) -> tuple[Synthesis, ...]:
+    """The jobs of `/jobs` that made cases and are done."""
+    return tuple(
+        Synthesis(
+            str(one["id"]),
+            str(one.get("model", "")),
+            int((one.get("answer") or {}).get("cases", 0)),
+            str(one.get("ended") or ""),
+        )
+        for one in told.get("jobs", ())
+        if one.get("kind") == "synthesize" and one.get("state") == "done"
+    )

@@ -6,10 +6,20 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
-from VerisimLib.answers import Info, Job, NextCase, info_of, job_of
+from VerisimLib.answers import (
+    Dataset,
+    Info,
+    Job,
+    NextCase,
+    Synthesis,
+    datasets_of,
+    info_of,
+    job_of,
+    syntheses_of,
+)
 from VerisimLib.client import Client
 from VerisimLib.problems import Busy, Cut, Odd, Problem, Refused, Stopped, TooSlow, WrongVersion
 
@@ -46,6 +56,31 @@ class Question:
     model: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     outputs: Sequence[str] = ("label", "uncertainty", "probability")
+
+
+class Placed(Protocol):
+    """A click: a place in mm (RAS), a label, and whether it belongs to it."""
+
+    place: tuple[float, float, float]
+    label: str
+    belongs: bool
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """What clicks ask of a model.
+
+    Args:
+        model: Its name.
+        upload: Id of the volume.
+        settings: As the segmentation was asked for.
+        clicks: All of them.
+    """
+
+    model: str
+    upload: str
+    settings: Mapping[str, Any]
+    clicks: Sequence[Placed]
 
 
 @dataclass(frozen=True)
@@ -126,6 +161,18 @@ class Server:
             settings: training, held_out, synthesis, images, …
         """
         return _id(self.client.json("POST", "/jobs/audit", settings))
+
+    def syntheses(self) -> tuple[Synthesis, ...]:
+        """The person's jobs that made cases, the newest first."""
+        return syntheses_of(self.client.json("GET", "/jobs"))
+
+    def datasets(self) -> tuple[Dataset, ...]:
+        """The data sets that an audit may name."""
+        return datasets_of(self.client.json("GET", "/datasets"))
+
+    def refine(self, asked: Refinement) -> bytes:
+        """The label map (.nrrd) of a model, corrected by clicks."""
+        raise NotImplementedError
 
     def train(self, model: str, settings: Mapping[str, Any]) -> str:
         """Ask for a training on the final labels; returns the job's id."""

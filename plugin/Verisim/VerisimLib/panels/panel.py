@@ -15,6 +15,7 @@ from VerisimLib.background import Job
 from VerisimLib.client import Address, Client
 from VerisimLib.panels.connection import ConnectionBox
 from VerisimLib.panels.work import Work
+from VerisimLib.scene import tables
 from VerisimLib.server import Server
 
 Reach = Callable[[Address, Callable[[], bool]], Server]
@@ -130,3 +131,16 @@ def fill(combo: qt.QComboBox, names: list[str]) -> None:
 def named(models: tuple[Model, ...], name: str) -> Model | None:
     """The model of a name."""
     return next((model for model in models if model.name == name), None)
+
+
+def show_chart(plot: slicer.qMRMLPlotView, chart: slicer.vtkMRMLPlotChartNode, name: str) -> None:
+    """Draw a chart in a panel.
+
+    Args:
+        plot: Where.
+        chart: What.
+        name: Of the view node, one for each plot.
+    """
+    view = tables.view_for(name)
+    view.SetPlotChartNodeID(chart.GetID())
+    plot.setMRMLPlotViewNode(view)

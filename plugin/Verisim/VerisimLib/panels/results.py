@@ -48,7 +48,7 @@ class Results:
         panel: Whose result it is.
     """
 
-    def __init__(self, ui: Any, panel: SegmentPanel) -> None:  # noqa: ANN401 — names of a .ui file
+    def __init__(self, ui: Any, panel: SegmentPanel) -> None:
         self.ui, self.panel = ui, panel
         self.forget()
         ui.leastCertain.connect("clicked()", self.go)

@@ -18,7 +18,7 @@ from VerisimLib.panels.clicks import Clicks
 from VerisimLib.panels.panel import Panel, fill, named, told
 from VerisimLib.panels.results import Result, Results
 from VerisimLib.panels.studies import Studies
-from VerisimLib.scene import segments, synthetic, volumes
+from VerisimLib.scene import volumes
 from VerisimLib.server import Question, Server
 from VerisimLib.state import answer_text, model_text, segment_block
 
@@ -198,6 +198,4 @@ def asked_plainly(
 
 def _grids(server: Server, ended: Told, job: Job) -> dict[str, Grid]:
     files = [one for one in ended.files if one.name.endswith(".nrrd")]
-    return {
-        one.name[: -len(".nrrd")]: unpacked(server.fetch(one.url, told(job))) for one in files
-    }
+    return {one.name[: -len(".nrrd")]: unpacked(server.fetch(one.url, told(job))) for one in files}

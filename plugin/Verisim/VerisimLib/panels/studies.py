@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import slicer
@@ -10,7 +11,7 @@ from slicer.i18n import tr as _
 from VerisimLib.answers import NextCase
 from VerisimLib.background import Job
 from VerisimLib.nrrd import Grid, packed, unpacked
-from VerisimLib.panels.panel import fill, told
+from VerisimLib.panels.panel import fill, show_chart, told
 from VerisimLib.scene import overlay, segments, studies, synthetic, tables, volumes
 
 if TYPE_CHECKING:
@@ -25,9 +26,10 @@ class Studies:
         panel: Whose volume and result they are.
     """
 
-    def __init__(self, ui: Any, panel: SegmentPanel) -> None:  # noqa: ANN401 — names of a .ui file
+    def __init__(self, ui: Any, panel: SegmentPanel) -> None:
         self.ui, self.panel = ui, panel
-        self.curve: list[tuple[float, float]] = []
+        self.chart: slicer.vtkMRMLPlotChartNode | None = None
+        self.drawn = 0
         ui.nextCase.connect("clicked()", self.next_case)
         ui.submit.connect("clicked()", self.submit)
         ui.train.connect("clicked()", self.train)
@@ -37,7 +39,7 @@ class Studies:
         info, busy = self.panel.info, self.panel.work.busy
         ours = info is not None and info.verisim
         fill(self.ui.strategy, list(info.strategies) if info else [])
-        fill(self.ui.trainer, list(info.trainers) if ours else [])
+        fill(self.ui.trainer, [one for one in info.trainers if one != "new_model"] if ours else [])
         self.ui.nextCase.setEnabled(bool(not busy and info and info.strategies))
         self.ui.train.setEnabled(bool(not busy and ours and info.trainers))
         result = self.panel.results.segmentation
@@ -97,33 +99,43 @@ class Studies:
 
     def _kept(self, volume: slicer.vtkMRMLScalarVolumeNode, case: str) -> None:
         studies.keep(volume, case)
-        self.panel.work.say(_("Kept on the server as the final label of {case}.").format(case=case))
+        self.panel.work.say(
+            _("Kept on the server as the final label of {case}.").format(case=case)
+        )
 
     def train(self) -> None:
-        """Start a training on the final labels, and watch it."""
-        name, minutes = self.ui.trainer.currentText, self.ui.minutes.value
+        """Start a training on the final labels, and watch its loss."""
+        name, epochs = self.ui.trainer.currentText, int(self.ui.epochs.value)
+        points: list[tuple[float, float]] = []
 
         def ask(job: Job) -> dict[str, Any]:
             server, show = self.panel.server(job), told(job)
-            ended = server.wait(server.train(name, {"max_epochs": epochs(minutes)}), show)
-            return dict(ended.answer)
 
-        self.curve = []
-        self.panel.work.begin(ask, self._trained)
+            def heard(percent: float, message: str) -> None:
+                points.extend((percent, loss) for loss in losses(message))
+                show(percent, message)
+
+            return dict(server.wait(server.train(name, {"max_epochs": epochs}), heard).answer)
+
+        self.chart = None
+        self.panel.work.begin(ask, self._trained, lambda: self._draw(points))
+
+    def _draw(self, points: list[tuple[float, float]]) -> None:
+        """The loss so far, if there is more of it than is drawn."""
+        known = list(points)
+        if len(known) > 1 and len(known) != self.drawn:
+            self.drawn = len(known)
+            xs, ys = zip(*known)
+            self.chart = tables.curve("loss", xs, ys, self.chart)
+            show_chart(self.ui.curve, self.chart, "VerisimTraining")
 
     def _trained(self, answer: dict[str, Any]) -> None:
-        figures = answer.get("figures") or answer
-        listed = ", ".join(
-            f"{name} {value:.3g}" for name, value in figures.items() if isinstance(value, float)
-        )
-        self.panel.work.say(_("The training has ended. {figures}").format(figures=listed))
-        losses = answer.get("curve") or []
-        if losses:
-            xs, ys = zip(*losses)
-            chart = tables.curve("validation score", xs, ys)
-            tables.show_in(self.ui.curve, chart)
+        sentence = str(answer.get("message") or _("The training has ended."))
+        version = answer.get("version")
+        said = _("Version {version} is offered now.").format(version=version) if version else ""
+        self.panel.work.say(f"{sentence} {said}".strip())
 
 
-def epochs(minutes: int) -> int:
-    """Epochs of a fine-tuning that take about so long: one takes about half a minute."""
-    return max(1, 2 * minutes)
+def losses(message: str) -> list[float]:
+    """The loss that a training tells."""
+    return [float(found) for found in re.findall(r"loss ([0-9.]+[0-9])", message)]

@@ -29,6 +29,7 @@ class Work:
     def __init__(self, ui_path: str, changed: Callable[[], None]) -> None:
         self._changed = changed
         self._done: Callable[[Result], None] | None = None
+        self._watched: Callable[[], None] | None = None
         self._heartbeat = Heartbeat(progress=self._moves, ended=self._ended)
         self.widget = slicer.util.loadUI(ui_path)
         self.ui = slicer.util.childWidgetVariables(self.widget)
@@ -39,16 +40,22 @@ class Work:
         """Whether something runs."""
         return self._heartbeat.job is not None
 
-    def begin(self, call: Callable[[Job], Result], done: Callable[[Result], None]) -> None:
+    def begin(
+        self,
+        call: Callable[[Job], Result],
+        done: Callable[[Result], None],
+        watched: Callable[[], None] | None = None,
+    ) -> None:
         """Start a task unless one runs.
 
         Args:
             call: Runs in a thread: no widget and no node may be touched.
             done: Hears its result on the main thread.
+            watched: Called again and again on the main thread while it runs.
         """
         if self.busy:
             return
-        self._done = done
+        self._done, self._watched = done, watched
         self._heartbeat.follow(Job(call))
         self.say(_("Working …"))
         self.ui.cancelButton.setEnabled(True)
@@ -76,12 +83,14 @@ class Work:
         return True
 
     def _moves(self, job: Job) -> None:
+        if self._watched is not None:
+            self._watched()
         if job.step.message:
             self.say(job.step.message)
         self.ui.progress.value = int(PERMILLE * (job.step.percent or 0))
 
     def _ended(self, job: Job) -> None:
-        done, self._done = self._done, None
+        done, self._done, self._watched = self._done, None, None
         self.ui.progress.value = 0
         self.ui.cancelButton.setEnabled(False)
         self.say("")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import slicer
@@ -19,6 +19,8 @@ MARK = "SYNTHETIC"
 ATTRIBUTE = "Verisim.Synthetic"
 CASE = "Verisim.Case"
 JOB = "Verisim.Job"
+ACCEPTED = "Verisim.Accepted"
+AUDIT = "Verisim.Audit"
 
 
 def shown(case: MadeCase, labels: Sequence[Label], job: str) -> slicer.vtkMRMLScalarVolumeNode:
@@ -79,3 +81,28 @@ def _mark_colors(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
     if legend is not None:
         legend.SetTitleText(MARK)
         legend.SetVisibility(True)
+
+
+def accept(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Remember that a person wants to keep a case."""
+    volume.SetAttribute(ACCEPTED, "yes")
+
+
+def show_only(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Show the labels of one case, and of no other synthetic one."""
+    for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+        if node.GetAttribute(ATTRIBUTE):
+            same = node.GetAttribute(CASE) == volume.GetAttribute(CASE)
+            node.GetDisplayNode().SetVisibility(same)
+
+
+def judged(words: Mapping[str, str]) -> None:
+    """Remember with each case of the scene what an audit said of it.
+
+    Args:
+        words: pass, quarantine or block, by the name of the case.
+    """
+    for node in cases():
+        word = words.get(node.GetAttribute(CASE))
+        if word:
+            node.SetAttribute(AUDIT, word)

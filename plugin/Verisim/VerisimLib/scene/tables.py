@@ -62,22 +62,35 @@ def scores_plot(
     return chart
 
 
-def curve(name: str, xs: Sequence[float], ys: Sequence[float]) -> slicer.vtkMRMLPlotChartNode:
-    """A line through points, such as the loss of a training."""
-    points = table(f"{name} (points)", ("step", name), list(zip(xs, ys)))
-    chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", name)
-    chart.SetTitle(name)
-    chart.AddAndObservePlotSeriesNodeID(_series(name, points, (0.1, 0.4, 0.7), "step").GetID())
-    return chart
+def curve(
+    name: str, xs: Sequence[float], ys: Sequence[float], chart: object = None
+) -> slicer.vtkMRMLPlotChartNode:
+    """A line through points, such as the loss of a training.
+
+    Args:
+        name: Of what is drawn.
+        xs: Along the axis.
+        ys: As many.
+        chart: One of this function, which is drawn anew.
+    """
+    rows = list(zip(xs, ys))
+    if chart is not None:
+        table(name, ("percent", name), rows, chart.GetNthPlotSeriesNode(0).GetTableNode())
+        return chart
+    points = table(f"{name} (points)", ("percent", name), rows)
+    made = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", name)
+    made.SetTitle(name)
+    made.AddAndObservePlotSeriesNodeID(_series(name, points, (0.1, 0.4, 0.7), "percent").GetID())
+    return made
 
 
-def show_chart(chart: slicer.vtkMRMLPlotChartNode) -> None:
-    """Show a chart in the plot view of the present layout, where there is one."""
-    for view in slicer.util.getNodesByClass("vtkMRMLPlotViewNode"):
-        view.SetPlotChartNodeID(chart.GetID())
-    selection = slicer.app.applicationLogic().GetSelectionNode()
-    if selection is not None:
-        selection.SetActivePlotChartID(chart.GetID())
+def view_for(name: str) -> slicer.vtkMRMLPlotViewNode:
+    """The view node of a plot in a panel."""
+    node = slicer.mrmlScene.GetFirstNodeByName(name)
+    if node is None:
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotViewNode", name)
+        node.SetLayoutName(name)
+    return node
 
 
 def _series(
