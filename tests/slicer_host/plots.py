@@ -71,7 +71,8 @@ def _chart(node: slicer.vtkMRMLPlotChartNode) -> vtk.vtkChartXY:
 
 
 def _add(chart: vtk.vtkChartXY, series: slicer.vtkMRMLPlotSeriesNode) -> None:
-    scatter = series.GetPlotTypeAsString(series.GetPlotType()) == SCATTER
+    points = series.GetLineStyle() == series.LineStyleNone
+    scatter = points and series.GetPlotTypeAsString(series.GetPlotType()) == SCATTER
     plot = chart.AddPlot(vtk.vtkChart.POINTS if scatter else vtk.vtkChart.LINE)
     table = series.GetTableNode().GetTable()
     x_name = series.GetXColumnName()

@@ -97,6 +97,7 @@ class AuditPanel(Panel):
             "training": self.ui.training.currentText,
             "held_out": self.ui.heldOut.currentText,
             "synthesis": self._synthesis,
+            "plants": int(self.ui.plants.value),
             "stand_in": bool(self.ui.standIn.checked),
             "images": bool(self.ui.images.checked),
         }

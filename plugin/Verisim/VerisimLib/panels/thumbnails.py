@@ -76,7 +76,10 @@ class Thumbnails:
 
 
 def middle(case: MadeCase) -> np.ndarray:
-    """The middle axial slice as grey bytes (rows, columns), anterior up, labels' edges white."""
+    """The middle axial slice as grey bytes (rows, columns), labels' edges white.
+
+    Anterior is up and the patient's right is left, as in the views.
+    """
     array = case.image.array if case.image.array.ndim == 3 else case.image.array[0]
     k = array.shape[2] // 2
     image, labels = array[:, :, k].astype(float), case.labels.array[:, :, k]
@@ -86,7 +89,7 @@ def middle(case: MadeCase) -> np.ndarray:
     edges[1:] |= labels[1:] != labels[:-1]
     edges[:, 1:] |= labels[:, 1:] != labels[:, :-1]
     grey[edges] = 255
-    return np.ascontiguousarray(grey.clip(0, 255).astype(np.uint8).T[::-1])
+    return np.ascontiguousarray(grey.clip(0, 255).astype(np.uint8).T[::-1, ::-1])
 
 
 def _pixmap(grey: np.ndarray) -> qt.QPixmap:

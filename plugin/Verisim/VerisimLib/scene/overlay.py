@@ -9,7 +9,7 @@ import vtk
 from VerisimLib.nrrd import Grid
 from VerisimLib.scene.volumes import Sent, added, matrix_of
 
-UNCERTAIN = "vtkMRMLColorTableNodeFilePlasma.txt"
+COLORS = "vtkMRMLColorTableNodeIron"
 """Dark where it is certain, bright where it is not."""
 
 OPACITY = 0.6
@@ -21,9 +21,7 @@ def laid_over(grid: Grid, name: str, question: Sent, most: float = 1.0) -> slice
     """A map from 0 to `most` over the volume that was asked about, as a coloured foreground."""
     node = added(grid, name, question)
     display = node.GetDisplayNode()
-    colors = slicer.mrmlScene.GetFirstNodeByName("Plasma")
-    fallback = "vtkMRMLColorTableNodeRainbow"
-    display.SetAndObserveColorNodeID(colors.GetID() if colors else fallback)
+    display.SetAndObserveColorNodeID(COLORS)
     display.AutoWindowLevelOff()
     display.SetWindowLevelMinMax(0.0, most)
     display.ApplyThresholdOn()

@@ -29,6 +29,9 @@ def shown(grids: Mapping[str, Grid], name: str) -> tuple[slicer.vtkMRMLScalarVol
         node.SetAttribute(ATTRIBUTE, name)
     for view, node in zip(VIEWS, nodes):
         _show(view, node)
+    manager = slicer.app.layoutManager()
+    if manager is not None:
+        manager.resetSliceViews()
     return nodes
 
 

@@ -16,6 +16,9 @@ from VerisimLib.scene.volumes import Sent, place_beside, vtk_of
 COLORS = ((0.5, 0.68, 0.5), (0.95, 0.84, 0.57), (0.69, 0.48, 0.39), (0.44, 0.72, 0.82))
 """For labels that say none; the first of Slicer's generic colours."""
 
+FILL = 0.25
+"""Opacity of segments in slices: the image, and colours over it, shine through."""
+
 LABELS = "Verisim.Labels"
 """Attribute of a segmentation: which value each segment had."""
 
@@ -51,6 +54,7 @@ def added(
     """
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().SetOpacity2DFill(FILL)
     volume = slicer.mrmlScene.GetNodeByID(question.volume)
     if volume is not None:
         node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
