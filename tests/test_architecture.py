@@ -17,7 +17,7 @@ ROOMS = {
     4: "training_record card installed description layouts case_table subjects dataset "
     "fingerprint planning devices download training exchange memory",
     5: "fusion sampling_wish consensus sight segmentation diffusion_segmenter ensembles rescue "
-    "rescued_segmenter joining answer mirroring diagnosis evaluation questions cases "
+    "rescued_segmenter refinement joining answer mirroring diagnosis evaluation questions cases "
     "cross_validation expecting calibrating synthesis embedding fidelity radiomics audit jobs "
     "serving",
     6: "cli",

@@ -27,9 +27,11 @@ from lib.offered import Offered
 from lib.options import read_options
 from lib.pacs.datastore import PacsDatastore
 from lib.pacs.settings import read_settings
+from lib.refine import Refining
 from lib.scoring import AuditScore, DiceScore, score_only_when_asked
 from lib.serving import serve
 from lib.sessions import SafeSessions
+from lib.starts import Starts
 from lib.strategies import RandomCase, UncertainCase, WorstExpectedCase
 from lib.train import FineTuning
 from verisim import __version__
@@ -49,6 +51,9 @@ class Verisim(MONAILabelApp):
         self.kept = open_kept(self.options)
         labels = StoredLabels()
         self.desk = open_desk(self.options, self.models, self.loaded, labels)
+        self.at_once = AtOnce(self.desk, self.options.busy_seconds)
+        starts = Starts(self.options.refine_mb * 1_000_000)
+        self.refining = Refining(self.models, self.loaded, self.at_once, starts)
         super().__init__(
             app_dir,
             studies,
@@ -84,13 +89,12 @@ class Verisim(MONAILabelApp):
 
     def init_infers(self) -> Mapping[str, InferTask]:
         """One task for each model of the moment; those that make cases are listed last."""
-        at_once = AtOnce(self.desk, self.options.busy_seconds)
         return Offered(
             lambda: (*self.models.names, *self.models.makers),
             lambda name: (
-                GenerateTask(name, self.models, at_once)
+                GenerateTask(name, self.models, self.at_once)
                 if name in self.models.makers
-                else SegmentTask(name, self.models, self.loaded, at_once)
+                else SegmentTask(name, self.models, self.loaded, self.at_once)
             ),
         )
 

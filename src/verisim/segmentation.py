@@ -216,7 +216,7 @@ def finished(
     label_map = label_map.new(label_map.array, volume.affine)
     maps = labelling.maps.placed_like(volume)
     clock.lap("postprocessing")
-    certainty, warnings = round(labelling.certainty, 4), (*warnings, *_nothing_found(label_map))
+    certainty, warnings = round(labelling.certainty, 4), (*warnings, *nothing_found(label_map))
     expected = {
         name: card.expectations.get(name, Expectation())(one)
         for name, one in labelling.expected_dice.items()
@@ -225,6 +225,7 @@ def finished(
     return Segmentation(label_map, certainty, clock.laps, warnings, maps, expected_dice=expected)
 
 
-def _nothing_found(label_map: LabelMap) -> tuple[str, ...]:
+def nothing_found(label_map: LabelMap) -> tuple[str, ...]:
+    """A warning that names the labels without a voxel."""
     absent = [name for name, ml in label_map.volumes_ml.items() if ml == 0]
     return (f"Nothing was found of: {', '.join(absent)}.",) if absent else ()

@@ -55,7 +55,11 @@ def calls(tree: ast.AST) -> Iterator[ast.Call]:
 
 def owner(node: ast.AST) -> str:
     """`qt` of `qt.QTimer`; empty for what is no name."""
-    return node.value.id if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) else ""
+    return (
+        node.value.id
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        else ""
+    )
 
 
 def attribute(node: ast.AST) -> str:

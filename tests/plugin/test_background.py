@@ -38,7 +38,9 @@ def test_progress_is_the_latest_step() -> None:
     assert job.step == Step(1, 4, "sending")
 
 
-@pytest.mark.parametrize(("step", "percent"), [(Step(1, 3), 33), (Step(5, 4), 100), (Step(), None)])
+@pytest.mark.parametrize(
+    ("step", "percent"), [(Step(1, 3), 33), (Step(5, 4), 100), (Step(), None)]
+)
 def test_percent(step: Step, percent: int | None) -> None:
     assert step.percent == percent
 

@@ -6,10 +6,11 @@ import threading
 import time
 
 import pytest
+from VerisimLib.background import Cancelled, Job
+
 from tests.slicer_host import guards, pythonqt
 from tests.slicer_host.acting import measured_gaps, pause, settle
 from tests.slicer_host.window import Host
-from VerisimLib.background import Cancelled, Job
 
 JOB_S = 0.3
 
@@ -23,7 +24,7 @@ def counted(job: Job) -> str:
 
 @pytest.fixture
 def heartbeat_class(host_without_views: Host) -> type:
-    from VerisimLib.heartbeat import Heartbeat  # noqa: PLC0415  (it imports qt)
+    from VerisimLib.heartbeat import Heartbeat
 
     return Heartbeat
 

@@ -11,7 +11,7 @@ from tests.slicer_host.window import Host
 
 @pytest.fixture
 def laws(host_without_views: Host) -> object:
-    from tests.slicer_host import laws  # noqa: PLC0415  (it imports qt and ctk, as in Slicer)
+    from tests.slicer_host import laws
 
     return laws
 

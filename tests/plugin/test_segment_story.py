@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import slicer
 
@@ -43,7 +42,11 @@ def test_a_volume_is_segmented(host: Host, panel: object, pictures: Path) -> Non
     with measured_gaps() as gaps:
         press(panel.ui.segmentButton)
         settle(lambda: done(panel), 60)
-    print("longest gap", gaps.longest_ms, panel.ui.message.text if hasattr(panel.ui,'message') else panel.work.ui.message.text)
+    print(
+        "longest gap",
+        gaps.longest_ms,
+        panel.ui.message.text if hasattr(panel.ui, "message") else panel.work.ui.message.text,
+    )
     node = panel.results.segmentation
     assert node is not None, panel.work.ui.message.text
     picture(host.window, pictures / "segment-after.png")

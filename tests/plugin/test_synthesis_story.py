@@ -30,7 +30,9 @@ def data_set(folder: Path, images: list[Path]) -> None:
     for k, image in enumerate(images):
         name = image.name.replace("_0000.nii.gz", ".nii.gz")
         shutil.copy(image, folder / "imagesTr" / f"{folder.name}_{k:03}_0000.nii.gz")
-        shutil.copy(SAMPLES / "labelsTr" / name, folder / "labelsTr" / f"{folder.name}_{k:03}.nii.gz")
+        shutil.copy(
+            SAMPLES / "labelsTr" / name, folder / "labelsTr" / f"{folder.name}_{k:03}.nii.gz"
+        )
     described = json.loads((SAMPLES / "dataset.json").read_text())
     kept = {k: described[k] for k in ("channel_names", "labels", "file_ending") if k in described}
     kept["numTraining"] = len(images)

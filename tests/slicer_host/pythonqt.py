@@ -24,11 +24,27 @@ HOST_CLOCK = "host-clock"
 NOT_PROPERTIES = {("QTimer", "singleShot")}
 """A property of Qt that is hidden by a function of the same name."""
 
-STATIC_DIALOGS = (
-    "about aboutQt critical information question warning getColor getDouble getExistingDirectory "
-    "getFont getInt getItem getMultiLineText getOpenFileName getOpenFileNames getOpenFileUrl "
-    "getSaveFileName getSaveFileUrl getText"
-).split()
+STATIC_DIALOGS = [
+    "about",
+    "aboutQt",
+    "critical",
+    "information",
+    "question",
+    "warning",
+    "getColor",
+    "getDouble",
+    "getExistingDirectory",
+    "getFont",
+    "getInt",
+    "getItem",
+    "getMultiLineText",
+    "getOpenFileName",
+    "getOpenFileNames",
+    "getOpenFileUrl",
+    "getSaveFileName",
+    "getSaveFileUrl",
+    "getText",
+]
 
 _reading: set[tuple[int, str]] = set()
 _native: set[type] = set()

@@ -37,6 +37,7 @@ class Options:
         max_jobs: Jobs that have not ended; more are refused.
         max_jobs_each: The same, of one user.
         datasets: Folder of data sets that audits compare with; None: no audit can be asked for.
+        refine_mb: Answers of models that are kept in memory for the clicks that correct them.
     """
 
     models: Path
@@ -57,6 +58,7 @@ class Options:
     max_jobs: int = 1000
     max_jobs_each: int = 100
     datasets: Path | None = None
+    refine_mb: int = 1000
 
 
 def read_options(conf: Mapping[str, str], app_dir: Path) -> Options:
@@ -84,6 +86,7 @@ def read_options(conf: Mapping[str, str], app_dir: Path) -> Options:
         max_jobs=_count(conf, "max_jobs", Options.max_jobs),
         max_jobs_each=_count(conf, "max_jobs_each", Options.max_jobs_each),
         datasets=Path(conf["datasets"]).expanduser().absolute() if conf.get("datasets") else None,
+        refine_mb=_count(conf, "refine_mb", Options.refine_mb),
     )
 
 

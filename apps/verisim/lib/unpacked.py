@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lib.errors import reply
 from verisim.errors import BadInput
 
-ROUTES = ("/uploads", "/infer", "/session", "/jobs", "/datastore")
+ROUTES = ("/uploads", "/infer", "/refine", "/session", "/jobs", "/datastore")
 """Where files are sent to; elsewhere nothing is unpacked."""
 
 PIECE = 1 << 20

@@ -172,7 +172,13 @@ class Server:
 
     def refine(self, asked: Refinement) -> bytes:
         """The label map (.nrrd) of a model, corrected by clicks."""
-        raise NotImplementedError
+        clicks = [
+            {"position_mm": list(one.place), "label": one.label, "belongs": one.belongs}
+            for one in asked.clicks
+        ]
+        query = urlencode({"upload": asked.upload, "output": "image"})
+        params = {**asked.settings, "clicks": clicks, "result_extension": ".nrrd"}
+        return self.client.answer("POST", f"/refine/{quote(asked.model)}?{query}", params)
 
     def train(self, model: str, settings: Mapping[str, Any]) -> str:
         """Ask for a training on the final labels; returns the job's id."""

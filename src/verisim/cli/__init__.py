@@ -23,6 +23,7 @@ from verisim.cli import (
     key,
     models,
     plan,
+    refine,
     release,
     segment,
     serve,
@@ -46,6 +47,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(segment.segment)
+app.command()(refine.refine)
 app.command()(plan.plan)
 app.command()(train.train)
 app.command()(synthesize.synthesize)

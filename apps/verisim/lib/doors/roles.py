@@ -28,6 +28,7 @@ TABLE = (
     (READER, "GET", "/info/"),
     (READER, "GET", "/metrics"),
     (READER, "POST", "/infer/{model}"),
+    (READER, "POST", "/refine/{model}"),
     (READER, "PUT", "/session/"),
     (READER, "GET DELETE", "/session/{session_id}"),
     (READER, "POST", "/uploads/series"),

@@ -12,6 +12,7 @@ from lib.routes import (
     jobs,
     logs,
     proxy,
+    refine,
     refused,
     session,
     studies,
@@ -23,7 +24,21 @@ from lib.routes import (
 def our_routes() -> APIRouter:
     """All of them."""
     router = APIRouter()
-    ours = (health, refused, infer, session, datastore, datasets, jobs, studies, proxy, logs, work)
-    for part in (*ours, uploads):
+    ours = (
+        health,
+        refused,
+        infer,
+        refine,
+        session,
+        datastore,
+        datasets,
+        jobs,
+        studies,
+        proxy,
+        logs,
+        work,
+        uploads,
+    )
+    for part in ours:
         router.include_router(part.routes())
     return router

@@ -91,7 +91,7 @@ def infer(
     kept = app.kept.using(user_of(request).name, checked(upload)) if upload else None
     kind = "synthesize" if makes else "segment"
     named = image or ("none" if makes else "")
-    with _source(app, named, session_id, file, kept) as source, metrics.counted(kind, model):
+    with source_of(app, named, session_id, file, kept) as source, metrics.counted(kind, model):
         result = app.infer({**asked, "image": source})
     with ExitStack() as undo:
         undo.callback(remove_file, result["file"])
@@ -103,7 +103,7 @@ def infer(
 
 
 @contextmanager
-def _source(
+def source_of(
     app: MONAILabelApp,
     image: str,
     session_id: str,

@@ -287,6 +287,7 @@ def _forgotten(user: str) -> Forgotten:
     found = [seen.job.id for seen in desk().latest(user, 1_000_000)]
     for job_id in found:
         desk().forget(job_id)
+    app_instance().refining.starts.forget(user)
     sessions = app_instance().sessions()
     ended = sessions.remove_of(user) if sessions is not None else 0
     return Forgotten(jobs=found, sessions=ended, uploads=app_instance().kept.remove_all(user))

@@ -24,6 +24,8 @@ def shown(grids: Mapping[str, Grid], name: str) -> tuple[slicer.vtkMRMLScalarVol
         name: Of the synthetic case.
     """
     clear()
+    for segmentation in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+        segmentation.GetDisplayNode().SetVisibility(False)
     nodes = tuple(added(grids[part], f"{name} {part}") for part in PARTS if part in grids)
     for node in nodes:
         node.SetAttribute(ATTRIBUTE, name)

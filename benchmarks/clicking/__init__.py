@@ -1,0 +1,1 @@
+"""What `refine_clicks.py` is made of."""
