@@ -87,7 +87,7 @@ def start(folder: Path, views: bool = True) -> Host:
     """
     application = running()
     application.setStyle("Fusion")
-    _publish()
+    publish()
     guards.problems.clear()
     guards.watch_exceptions()
     ui_files.watch_qt()
@@ -112,8 +112,8 @@ def start(folder: Path, views: bool = True) -> Host:
     return Host(slicer.app, window, panel)
 
 
-def _publish() -> None:
-    """Makes `qt`, `ctk`, the stand-ins and the bases importable, once."""
+def publish() -> None:
+    """Makes `qt`, `ctk`, the stand-ins and the bases importable as in Slicer, once."""
     if "ctk" in sys.modules:
         return
     published = types.ModuleType("ctk", ctk.__doc__)
