@@ -1,4 +1,4 @@
-"""Rules that only reading the plugin's source can check: what works in the host, but not in Slicer."""
+"""Rules that only reading the source can check: what works in the host, but not in Slicer."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ NETWORK_OF_QT = {"QNetworkAccessManager", "QNetworkRequest", "QNetworkReply", "Q
 STATIC_DIALOGS = re.compile(r"^(about|critical|information|question|warning|get[A-Z]\w+)$")
 DIALOGS = {"QMessageBox", "QFileDialog", "QInputDialog", "QColorDialog", "QFontDialog"}
 ONE_QT_ONLY = {
-    "currentIndexChanged(QString)", "buttonClicked(int)", "valueChanged(float)", "activated(QString)"
-}  # fmt: skip
+    "currentIndexChanged(QString)",
+    "buttonClicked(int)",
+    "valueChanged(float)",
+    "activated(QString)",
+}
 TAKES_GENERATORS = {"join", "extend", "update"}
 MAY_BE_USED = {
     "app", "util", "mrmlScene", "modules", "i18n", "ScriptedLoadableModule"
@@ -55,7 +58,11 @@ def calls(tree: ast.AST) -> Iterator[ast.Call]:
 
 def owner(node: ast.AST) -> str:
     """`qt` of `qt.QTimer`; empty for what is no name."""
-    return node.value.id if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) else ""
+    return (
+        node.value.id
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        else ""
+    )
 
 
 def attribute(node: ast.AST) -> str:
@@ -85,9 +92,9 @@ def pythonqt(_file: str, tree: ast.Module) -> Iterator[str]:
     """What PythonQt does otherwise than the host."""
     for call in calls(tree):
         function = call.func
-        if isinstance(function, ast.Name) and function.id == "isinstance":
-            if any(owner(node) in {"qt", "ctk"} for node in ast.walk(call.args[1])):
-                yield f"{call.lineno}: isinstance with a class of qt is always False"
+        asked = ast.walk(call.args[1]) if ast.unparse(function) == "isinstance" else ()
+        if any(owner(node) in {"qt", "ctk"} for node in asked):
+            yield f"{call.lineno}: isinstance with a class of qt is always False"
         if owner(function) in {"qt", "ctk"} and call.keywords:
             yield f"{call.lineno}: keywords to qt.{attribute(function)}"
         generators = any(isinstance(arg, ast.GeneratorExp) for arg in call.args)

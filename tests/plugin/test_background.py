@@ -6,9 +6,9 @@ import threading
 import time
 
 import pytest
-from VerisimLib.background import Cancelled, Job, Step
 
 from tests.slicer_host.guards import JOB_THREAD
+from VerisimLib.background import Cancelled, Job, Step
 
 
 def test_a_job_gives_what_its_call_returns() -> None:
@@ -38,7 +38,9 @@ def test_progress_is_the_latest_step() -> None:
     assert job.step == Step(1, 4, "sending")
 
 
-@pytest.mark.parametrize(("step", "percent"), [(Step(1, 3), 33), (Step(5, 4), 100), (Step(), None)])
+@pytest.mark.parametrize(
+    ("step", "percent"), [(Step(1, 3), 33), (Step(5, 4), 100), (Step(), None)]
+)
 def test_percent(step: Step, percent: int | None) -> None:
     assert step.percent == percent
 

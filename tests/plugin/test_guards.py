@@ -13,7 +13,8 @@ from tests.slicer_host import guards
 from tests.slicer_host.window import Host
 
 UI = """<ui version="4.0"><widget class="qMRMLWidget" name="top">
-<layout class="QVBoxLayout" name="l"><item><widget class="{kind}" name="inner"/></item></layout></widget>
+<layout class="QVBoxLayout" name="l"><item><widget class="{kind}" name="inner"/></item></layout>
+</widget>
 <customwidgets><customwidget><class>{kind}</class><extends>QWidget</extends></customwidget>
 </customwidgets><connections>{wire}</connections></ui>"""
 

@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+
 from tests.slicer_host import guards, pythonqt
 from tests.slicer_host.acting import measured_gaps, pause, settle
 from VerisimLib.background import Cancelled, Job

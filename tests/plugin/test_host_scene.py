@@ -79,9 +79,7 @@ def test_a_node_has_a_place_in_the_hierarchy_as_long_as_it_lives(mrml: World) ->
     assert not item_of(volume)
 
 
-def test_exporting_in_world_coordinates_applies_the_transform(
-    mrml: World, tmp_path: Path
-) -> None:
+def test_exporting_in_world_coordinates_applies_the_transform(mrml: World, tmp_path: Path) -> None:
     volume = a_volume()
     shift = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode")
     matrix = np.eye(4)

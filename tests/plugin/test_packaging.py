@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from plugin.draw_icons import drawn
 from PySide6.QtGui import QImage
 
-from plugin.draw_icons import drawn
 from tests.plugin.conftest import MODULES, ROOT
 
 PLUGIN = ROOT / "plugin"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import qt
 import slicer
 from PySide6.QtTest import QTest
 
-import qt
 from tests.slicer_host.acting import click, picture, pixel_of, press, ras_at, settle
 from tests.slicer_host.window import Host
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import ctk
+import numpy as np
 import pytest
+import qt
 import slicer
 from PySide6.QtTest import QTest
 
-import ctk
-import qt
 from tests.slicer_host.acting import picture, press, settle
 from tests.slicer_host.window import Host
 
@@ -143,7 +144,7 @@ def test_a_table_follows_its_node(host: Host) -> None:
     view = slicer.qMRMLTableView()
     view.setMRMLScene(slicer.mrmlScene)
     view.setMRMLTableNode(node)
-    slicer.util.updateTableFromArray(node, [[1.0, 2.0], [3.0, 4.0]], ["case", "score"])
+    slicer.util.updateTableFromArray(node, np.array([[1.0, 2.0], [3.0, 4.0]]), ["case", "score"])
     node.SetUseColumnNameAsColumnHeader(True)
     assert view.model().rowCount() == 2
     assert view.model().item(1, 1).text() == "4"
@@ -173,7 +174,9 @@ def test_segments_are_listed_and_shown_or_hidden(host: Host) -> None:
 
 def test_a_chart_is_drawn(host: Host, pictures: Path) -> None:
     table = added("scores", "vtkMRMLTableNode")
-    slicer.util.updateTableFromArray(table, [[0.0, 2.0], [1.0, 1.0], [2.0, 3.0]], ["x", "y"])
+    slicer.util.updateTableFromArray(
+        table, np.array([[0.0, 2.0], [1.0, 1.0], [2.0, 3.0]]), ["x", "y"]
+    )
     series, chart = added("held-out", "vtkMRMLPlotSeriesNode"), added("c", "vtkMRMLPlotChartNode")
     series.SetAndObserveTableNodeID(table.GetID())
     series.SetXColumnName("x")
@@ -189,7 +192,9 @@ def test_a_chart_is_drawn(host: Host, pictures: Path) -> None:
     plot.setMRMLPlotViewNode(shown)
     settle()
     image = plot.plotView().grab().toImage()
-    colors = {image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())}
+    colors = {
+        image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())
+    }
     assert "#ff0000" in colors
     picture(host.window, pictures / "chart.png")
 

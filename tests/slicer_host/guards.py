@@ -69,7 +69,9 @@ def _guarded(name: str, function: Callable[..., object]) -> Callable[..., object
 def watch_exceptions() -> None:
     """Exceptions in slots, timers, observers and threads are printed and swallowed: note them."""
     sys.excepthook = _note_exception
-    threading.excepthook = lambda args: report(f"{args.exc_type.__name__} in thread: {args.exc_value}")
+    threading.excepthook = lambda args: report(
+        f"{args.exc_type.__name__} in thread: {args.exc_value}"
+    )
 
 
 def _note_exception(

@@ -200,7 +200,9 @@ LAWS = [
     ),
     (
         "index of a combo box",
-        lambda: heard(combo(), "currentIndexChanged(int)", append_one, lambda c: c.setCurrentIndex(1)),
+        lambda: heard(
+            combo(), "currentIndexChanged(int)", append_one, lambda c: c.setCurrentIndex(1)
+        ),
         [(1,)],
     ),
     (

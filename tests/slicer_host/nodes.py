@@ -182,7 +182,9 @@ class qMRMLNodeComboBox(Watching, qt.QWidget):
     def _refresh(self) -> None:
         scene = self._scene
         before = [node for node in self._shown if node is not None]
-        every = [] if scene is None else [scene.GetNthNode(i) for i in range(scene.GetNumberOfNodes())]
+        every = (
+            [] if scene is None else [scene.GetNthNode(i) for i in range(scene.GetNumberOfNodes())]
+        )
         found = [node for node in every if self._fits(node)]
         self._shown = ([None] if self.noneEnabled or not found else []) + found
         new = [node for node in found if not any(node is old for old in before)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import types
 import weakref
@@ -24,11 +25,8 @@ HOST_CLOCK = "host-clock"
 NOT_PROPERTIES = {("QTimer", "singleShot")}
 """A property of Qt that is hidden by a function of the same name."""
 
-STATIC_DIALOGS = (
-    "about aboutQt critical information question warning getColor getDouble getExistingDirectory "
-    "getFont getInt getItem getMultiLineText getOpenFileName getOpenFileNames getOpenFileUrl "
-    "getSaveFileName getSaveFileUrl getText"
-).split()
+MODAL = re.compile(r"exec_?|about(Qt)?|critical|information|question|warning|get[A-Z]\w+")
+"""Functions of dialogs that wait for a person."""
 
 _reading: set[tuple[int, str]] = set()
 _native: set[type] = set()
@@ -190,8 +188,8 @@ def _get_unknown(self: QObject, name: str) -> object:
 
 def _forbid_modal(kind: type[QObject]) -> None:
     """A dialog that waits for a person would wait for ever."""
-    for name in ("exec", "exec_", *STATIC_DIALOGS):
-        if name in kind.__dict__:
+    for name in list(vars(kind)):
+        if MODAL.fullmatch(name):
             setattr(kind, name, _modal(f"{kind.__name__}.{name}"))
 
 

@@ -12,9 +12,7 @@ from tests.slicer_host.scene import World
 
 qt = pythonqt.install()
 
-IN_SLICES = (
-    "Crosshair ModelSlice OrientationMarker Ruler Markups VolumeGlyphSlice Segmentations2D"
-)
+IN_SLICES = "Crosshair ModelSlice OrientationMarker Ruler Markups VolumeGlyphSlice Segmentations2D"
 IN_SPACE = "VolumeRendering Camera View Model OrientationMarker Ruler Markups Segmentations3D"
 COLORS = {"Red": (0.95, 0.29, 0.24), "Yellow": (0.93, 0.84, 0.30), "Green": (0.43, 0.69, 0.29)}
 ORIENTATIONS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
@@ -41,7 +39,10 @@ class View(qt.QWidget):
         self.setMinimumSize(120, 100)
         self.setMouseTracking(True)
         self.setFocusPolicy(qt.Qt.StrongFocus)
-        self._window, self._interactor = vtk.vtkRenderWindow(), vtk.vtkGenericRenderWindowInteractor()
+        self._window, self._interactor = (
+            vtk.vtkRenderWindow(),
+            vtk.vtkGenericRenderWindowInteractor(),
+        )
         self._window.SetOffScreenRendering(1)
         self._window.SetMultiSamples(0)
         self._interactor.SetRenderWindow(self._window)

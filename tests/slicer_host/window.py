@@ -9,7 +9,17 @@ from pathlib import Path
 
 import slicer
 
-from tests.slicer_host import ctk, guards, markups, nodes, plots, pythonqt, scripted, tables, ui_files
+from tests.slicer_host import (
+    ctk,
+    guards,
+    markups,
+    nodes,
+    plots,
+    pythonqt,
+    scripted,
+    tables,
+    ui_files,
+)
 from tests.slicer_host.application import Application, running
 from tests.slicer_host.layout import LayoutManager
 from tests.slicer_host.scene import begin

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable, Generic, Optional, TypeVar
+from typing import Generic, TypeVar
 
 Result = TypeVar("Result")
 
@@ -31,7 +32,7 @@ class Step:
     message: str = ""
 
     @property
-    def percent(self) -> Optional[int]:
+    def percent(self) -> int | None:
         """0 to 100, or None when the total is not known."""
         return min(100, 100 * self.done // self.total) if self.total else None
 
@@ -48,10 +49,10 @@ class Job(Generic[Result]):
     """
 
     def __init__(
-        self, call: Callable[[Job[Result]], Result], stop: Optional[Callable[[], None]] = None
+        self, call: Callable[[Job[Result]], Result], stop: Callable[[], None] | None = None
     ) -> None:
         self.step = Step()
-        self.error: Optional[BaseException] = None
+        self.error: BaseException | None = None
         self._call, self._stop = call, stop
         self._result: list[Result] = []
         self._unwanted, self._ended = threading.Event(), threading.Event()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, Optional
+from collections.abc import Callable
 
 import qt
 
@@ -25,13 +25,13 @@ class Heartbeat:
 
     def __init__(self, progress: Callable[[Job], None], ended: Callable[[Job], None]) -> None:
         self._progress, self._ended = progress, ended
-        self._job: Optional[Job] = None
+        self._job: Job | None = None
         self._timer = qt.QTimer()
         self._timer.setInterval(BEAT_MS)
         self._timer.connect("timeout()", self._beat)
 
     @property
-    def job(self) -> Optional[Job]:
+    def job(self) -> Job | None:
         """The one that runs."""
         return self._job
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Type, TypeVar
+from typing import TypeVar
 
 Kept = TypeVar("Kept")
 
@@ -32,7 +32,7 @@ def written(parameters: object) -> str:
     return json.dumps(asdict(parameters), sort_keys=True)
 
 
-def read(kind: Type[Kept], text: str) -> Kept:
+def read(kind: type[Kept], text: str) -> Kept:
     """The dataclass that was written; its defaults where the text lacks a field.
 
     Fields that are not known are ignored, so that an older panel opens a newer scene.
@@ -47,9 +47,7 @@ def read(kind: Type[Kept], text: str) -> Kept:
         kept = {}
     known = {field.name for field in fields(kind)}
     values = kept.items() if isinstance(kept, dict) else ()
-    return kind(
-        **{k: tuple(v) if isinstance(v, list) else v for k, v in values if k in known}
-    )
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values if k in known})
 
 
 def tidy_address(text: str) -> str:

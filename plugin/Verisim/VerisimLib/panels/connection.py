@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Optional
+from collections.abc import Callable
 
 import qt
 import slicer
@@ -29,7 +29,7 @@ class ConnectionBox:
     """
 
     def __init__(
-        self, ui_path: str, greet: Greeting, connected: Optional[Callable[[str, str], None]] = None
+        self, ui_path: str, greet: Greeting, connected: Callable[[str, str], None] | None = None
     ) -> None:
         self._greet, self._connected = greet, connected
         self._heartbeat = Heartbeat(progress=self._waits, ended=self._ended)

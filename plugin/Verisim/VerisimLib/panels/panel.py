@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import qt
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
+
 from VerisimLib.panels.connection import ConnectionBox, Greeting
 
 
@@ -14,7 +17,9 @@ class Panel:
         greet: Asks a server who it is.
     """
 
-    def __init__(self, module, layout, greet: Greeting) -> None:
+    def __init__(
+        self, module: ScriptedLoadableModuleWidget, layout: qt.QLayout, greet: Greeting
+    ) -> None:
         self.connection = ConnectionBox(
             module.resourcePath("UI/Connection.ui"), greet, self.connected
         )
