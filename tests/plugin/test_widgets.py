@@ -11,6 +11,7 @@ import qt
 import slicer
 from PySide6.QtTest import QTest
 
+from tests.slicer_host import guards
 from tests.slicer_host.acting import picture, press, settle
 from tests.slicer_host.window import Host
 
@@ -208,3 +209,40 @@ def test_a_hidden_button_cannot_be_pressed(host: Host) -> None:
     settle()
     with pytest.raises(AssertionError, match="disabled"):
         press(button)
+
+
+def test_the_segment_editor_wants_its_node_first(host_without_views: Host) -> None:
+    made = slicer.qMRMLSegmentEditorWidget()
+    made.setMRMLScene(slicer.mrmlScene)
+    made.setSegmentationNode(added("drawn", "vtkMRMLSegmentationNode"))
+    guards.expected("before setMRMLSegmentEditorNode")
+
+
+def test_the_segment_editor_keeps_what_is_edited(host_without_views: Host) -> None:
+    made = slicer.qMRMLSegmentEditorWidget()
+    made.setMRMLScene(slicer.mrmlScene)
+    made.setMRMLSegmentEditorNode(added("editor", "vtkMRMLSegmentEditorNode"))
+    node = added("drawn", "vtkMRMLSegmentationNode")
+    node.CreateDefaultDisplayNodes()
+    known = node.GetSegmentation().AddEmptySegment("belongs", "belongs")
+    made.setSegmentationNode(node)
+    made.setCurrentSegmentID(known)
+    made.setActiveEffectByName("Paint")
+    assert made.segmentationNode() is node
+    assert made.currentSegmentID() == "belongs"
+
+
+def test_ticks_outlive_a_new_node(host_without_views: Host) -> None:
+    made = slicer.qMRMLCheckableNodeComboBox()
+    made.nodeTypes = [TEXT]
+    made.setMRMLScene(slicer.mrmlScene)
+    heard: list[int] = []
+    made.connect("checkedNodesChanged()", lambda: heard.append(1))
+    first = added("a")
+    made.setCheckState(first, qt.Qt.Checked)
+    added("b")
+    assert made.nodeCount() == 2
+    assert made.checkedNodes() == [first]
+    slicer.mrmlScene.RemoveNode(first)
+    assert made.checkedNodes() == []
+    assert heard == [1, 1]

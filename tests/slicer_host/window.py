@@ -11,6 +11,7 @@ import slicer
 
 from tests.slicer_host import (
     ctk,
+    editor,
     guards,
     markups,
     nodes,
@@ -127,7 +128,7 @@ def publish() -> None:
     if "ctk" in sys.modules:
         return
     published = types.ModuleType("ctk", ctk.__doc__)
-    for module in (ctk, nodes, tables, markups, plots):
+    for module in (ctk, nodes, tables, markups, plots, editor):
         ui_files.available(module)
     for name, kind in ui_files.STAND_INS.items():
         setattr(published if name.startswith("ctk") else slicer, name, kind)
