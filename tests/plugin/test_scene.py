@@ -14,9 +14,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 from tests.plugin.test_grids import FLIPPED, SHEARED, turned
 from tests.slicer_host.scene import World
 from VerisimLib.grids import Grid, UnreadableVolume, nrrd, read
-from VerisimLib.nodes.geometry import NoVoxels
-from VerisimLib.nodes.segments import Label
-from VerisimLib.scene import Scene
+from VerisimLib.scene import Label, NoVoxels, Scene
 
 LABELS = (
     Label(1, "anterior", (0.9, 0.5, 0.2), "SCT^5366008^Hippocampus"),

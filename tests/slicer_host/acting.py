@@ -57,7 +57,10 @@ def write(edit: object, text: str) -> None:
     """Replaces the text of an edit by typing, and leaves it with Enter."""
     edit.setFocus()
     edit.selectAll()
-    QTest.keyClicks(edit, text)
+    if text.isascii():
+        QTest.keyClicks(edit, text)
+    else:
+        edit.insert(text)  # QTest knows no other keys, and aborts
     QTest.keyClick(edit, qt.Qt.Key_Return)
     slicer.app.processEvents()
 

@@ -9,6 +9,7 @@ import slicer
 
 from VerisimLib.grids import Grid
 from VerisimLib.nodes.geometry import (
+    NoVoxels,
     added_volume,
     fitting,
     free_name,
@@ -18,6 +19,8 @@ from VerisimLib.nodes.geometry import (
 )
 from VerisimLib.nodes.overlay import show_as_overlay
 from VerisimLib.nodes.segments import Label, put_labels
+
+__all__ = ["Label", "NoVoxels", "Scene"]
 
 SYNTHETIC, PROVENANCE = "Verisim.Synthetic", "Verisim.Provenance"
 """Attributes of nodes."""
