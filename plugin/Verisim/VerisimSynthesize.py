@@ -1,5 +1,7 @@
 """Make synthetic volumes with a Verisim server."""
 
+from __future__ import annotations
+
 import sys
 
 import slicer
@@ -16,7 +18,7 @@ from VerisimLib.panels.synthesize import SynthesizePanel
 class VerisimSynthesize(ScriptedLoadableModule):
     """The module's card."""
 
-    def __init__(self, parent):
+    def __init__(self, parent: object) -> None:
         super().__init__(parent)
         parent.title = _("Synthesize")
         parent.categories = ["Verisim"]
@@ -28,12 +30,13 @@ class VerisimSynthesize(ScriptedLoadableModule):
 class VerisimSynthesizeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """Lends the panel its place, and tells it when the scene goes."""
 
-    def __init__(self, parent=None):
+    def __init__(self, parent: object | None = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.panel = None
+        self.panel: Panel | None = None
 
-    def setup(self):
+    def setup(self) -> None:
+        """Fills the panel."""
         super().setup()
         self.panel = SynthesizePanel(self, self.layout)
         self.layout.addStretch(1)
@@ -41,24 +44,30 @@ class VerisimSynthesizeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
 
-    def cleanup(self):
+    def cleanup(self) -> None:
+        """Nothing stays behind."""
         self.removeObservers()
         if self.panel is not None:
             self.panel.cleanup()
 
-    def enter(self):
+    def enter(self) -> None:
+        """The user comes."""
         self.panel.enter()
 
-    def exit(self):
+    def exit(self) -> None:
+        """The user leaves."""
         self.panel.exit()
 
-    def onSceneStartClose(self, caller, event):
+    def onSceneStartClose(self, caller: object, event: str) -> None:
+        """All nodes will go."""
         self.panel.scene_closes()
 
-    def onSceneEndClose(self, caller, event):
+    def onSceneEndClose(self, caller: object, event: str) -> None:
+        """All nodes are gone."""
         self.panel.scene_closed()
 
-    def onReload(self):
+    def onReload(self) -> None:
+        """Slicer reloads this file only: what it imports goes, too."""
         for name in [name for name in sys.modules if name.startswith("VerisimLib")]:
             del sys.modules[name]
         super().onReload()
@@ -67,10 +76,12 @@ class VerisimSynthesizeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
 class VerisimSynthesizeTest(ScriptedLoadableModuleTest):
     """What Slicer's own test run can see without a server."""
 
-    def runTest(self):
+    def runTest(self) -> None:
+        """Called by Slicer."""
         self.test_the_panel_opens_and_closes_with_the_scene()
 
-    def test_the_panel_opens_and_closes_with_the_scene(self):
+    def test_the_panel_opens_and_closes_with_the_scene(self) -> None:
+        """The panel is ready, and still is after the scene was closed."""
         widget = slicer.util.getModuleWidget("VerisimSynthesize")
         self.assertTrue(widget.panel.connection.ui.testButton.enabled)
         slicer.mrmlScene.Clear(0)

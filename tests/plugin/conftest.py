@@ -12,6 +12,8 @@ from tests.slicer_host import acting, guards, scene, window
 from tests.slicer_host.application import Application
 from tests.slicer_host.window import Host
 
+window.publish()  # so that tests may import qt, ctk and what stands on them
+
 ROOT = Path(__file__).parents[2]
 MODULES = ROOT / "plugin" / "Verisim"
 PICTURES = ROOT / "build" / "plugin-pictures"

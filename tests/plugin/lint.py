@@ -1,4 +1,4 @@
-"""Rules that only reading the plugin's source can check: what works in the host, but not in Slicer."""
+"""Rules that only reading the source can check: what works in the host, but not in Slicer."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ HTTP = {"requests", "urllib", "urllib3", "http", "socket", "ssl", "ftplib"}
 ALLOWED = {"numpy", "vtk", "slicer", "qt", "ctk", "requests", "SimpleITK", "VerisimLib"}
 """Convention 8: the standard library and what Slicer bundles."""
 
-NO_QT = {"client.py", "background.py", "parameters.py", "scene.py"}
-NO_SLICER = {"client.py", "background.py", "parameters.py"}
+OF_SCENE = {"geometry.py", "overlay.py", "segments.py"}
+"""What scene.py is made of, in the folder `nodes`."""
+
+KNOWS_NODES = {"scene.py", *OF_SCENE}
+NO_QT = {"client.py", "background.py", "parameters.py", "scene.py", "grids.py", *OF_SCENE}
+NO_SLICER = {"client.py", "background.py", "parameters.py", "grids.py"}
 ROOMS = {"client", "background", "parameters", "scene"}
 """These do not import each other."""
 
@@ -21,8 +25,11 @@ NETWORK_OF_QT = {"QNetworkAccessManager", "QNetworkRequest", "QNetworkReply", "Q
 STATIC_DIALOGS = re.compile(r"^(about|critical|information|question|warning|get[A-Z]\w+)$")
 DIALOGS = {"QMessageBox", "QFileDialog", "QInputDialog", "QColorDialog", "QFontDialog"}
 ONE_QT_ONLY = {
-    "currentIndexChanged(QString)", "buttonClicked(int)", "valueChanged(float)", "activated(QString)"
-}  # fmt: skip
+    "currentIndexChanged(QString)",
+    "buttonClicked(int)",
+    "valueChanged(float)",
+    "activated(QString)",
+}
 TAKES_GENERATORS = {"join", "extend", "update"}
 MAY_BE_USED = {
     "app", "util", "mrmlScene", "modules", "i18n", "ScriptedLoadableModule"
@@ -79,8 +86,10 @@ def imports(file: str, tree: ast.Module) -> Iterator[str]:
             yield f"{line}: no {name} here"
         if first in {"slicer", "vtk"} and file in NO_SLICER:
             yield f"{line}: no {name} here"
-        if first == "vtk" and file != "scene.py":
+        if first == "vtk" and file not in KNOWS_NODES:
             yield f"{line}: vtk belongs into scene.py"
+        if name.startswith("VerisimLib.nodes.") and file not in KNOWS_NODES:
+            yield f"{line}: only scene.py may import {name}"
         if first == "VerisimLib" and file.removesuffix(".py") in ROOMS and set(rest) & ROOMS:
             yield f"{line}: {file} imports {name}"
 
@@ -89,9 +98,9 @@ def pythonqt(_file: str, tree: ast.Module) -> Iterator[str]:
     """What PythonQt does otherwise than the host."""
     for call in calls(tree):
         function = call.func
-        if isinstance(function, ast.Name) and function.id == "isinstance":
-            if any(owner(node) in {"qt", "ctk"} for node in ast.walk(call.args[1])):
-                yield f"{call.lineno}: isinstance with a class of qt is always False"
+        asked = ast.walk(call.args[1]) if ast.unparse(function) == "isinstance" else ()
+        if any(owner(node) in {"qt", "ctk"} for node in asked):
+            yield f"{call.lineno}: isinstance with a class of qt is always False"
         if owner(function) in {"qt", "ctk"} and call.keywords:
             yield f"{call.lineno}: keywords to qt.{attribute(function)}"
         generators = any(isinstance(arg, ast.GeneratorExp) for arg in call.args)
@@ -125,7 +134,7 @@ def signals(_file: str, tree: ast.Module) -> Iterator[str]:
 
 def nodes(file: str, tree: ast.Module) -> Iterator[str]:
     """Nodes, arrays and the scene belong into scene.py; others pass them on."""
-    if file == "scene.py":
+    if file in KNOWS_NODES | {"grids.py"}:  # SimpleITK has capitals, too
         return
     imported = {
         alias.asname or alias.name

@@ -6,9 +6,9 @@ import threading
 import time
 
 import pytest
-from VerisimLib.background import Cancelled, Job, Step
 
 from tests.slicer_host.guards import JOB_THREAD
+from VerisimLib.background import Cancelled, Job, Step
 
 
 def test_a_job_gives_what_its_call_returns() -> None:

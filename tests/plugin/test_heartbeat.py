@@ -29,7 +29,7 @@ def heartbeat_class(host_without_views: Host) -> type:
     return Heartbeat
 
 
-def test_a_job_is_followed_to_its_end(heartbeat_class: type) -> None:
+def test_a_job_is_followed_to_its_end() -> None:
     steps: list[int] = []
     ended: list[str] = []
     threads: set[threading.Thread] = set()
@@ -38,7 +38,7 @@ def test_a_job_is_followed_to_its_end(heartbeat_class: type) -> None:
         threads.add(threading.current_thread())
         ended.append(job.result())
 
-    heartbeat = heartbeat_class(lambda job: steps.append(job.step.done), end)
+    heartbeat = Heartbeat(lambda job: steps.append(job.step.done), end)
     with measured_gaps() as gaps:
         heartbeat.follow(Job(counted))
         settle(lambda: bool(ended))
@@ -50,24 +50,24 @@ def test_a_job_is_followed_to_its_end(heartbeat_class: type) -> None:
     assert pythonqt.intervals_ms() == []
 
 
-def test_the_timer_is_quick_enough_for_slicer(heartbeat_class: type) -> None:
-    heartbeat = heartbeat_class(lambda job: None, lambda job: None)
+def test_the_timer_is_quick_enough_for_slicer() -> None:
+    heartbeat = Heartbeat(lambda job: None, lambda job: None)
     heartbeat.follow(Job(counted))
     assert min(pythonqt.intervals_ms()) <= 20
     heartbeat.stop()
 
 
-def test_one_job_at_a_time(heartbeat_class: type) -> None:
-    heartbeat = heartbeat_class(lambda job: None, lambda job: None)
+def test_one_job_at_a_time() -> None:
+    heartbeat = Heartbeat(lambda job: None, lambda job: None)
     heartbeat.follow(Job(counted))
     with pytest.raises(RuntimeError):
         heartbeat.follow(Job(counted))
     heartbeat.stop()
 
 
-def test_cancelling_is_heard_when_the_thread_has_stopped(heartbeat_class: type) -> None:
+def test_cancelling_is_heard_when_the_thread_has_stopped() -> None:
     ended: list[Job] = []
-    heartbeat = heartbeat_class(lambda job: None, ended.append)
+    heartbeat = Heartbeat(lambda job: None, ended.append)
     heartbeat.follow(Job(counted))
     pause(0.05)
     heartbeat.cancel()
@@ -76,9 +76,9 @@ def test_cancelling_is_heard_when_the_thread_has_stopped(heartbeat_class: type) 
         ended[0].result()
 
 
-def test_stopping_is_silent_and_leaves_no_thread(heartbeat_class: type) -> None:
+def test_stopping_is_silent_and_leaves_no_thread() -> None:
     heard: list[Job] = []
-    heartbeat = heartbeat_class(heard.append, heard.append)
+    heartbeat = Heartbeat(heard.append, heard.append)
     heartbeat.follow(Job(counted))
     heartbeat.stop()
     assert guards.running_jobs() == []
@@ -86,7 +86,7 @@ def test_stopping_is_silent_and_leaves_no_thread(heartbeat_class: type) -> None:
     assert heard == []
 
 
-def test_a_job_without_a_heartbeat_is_noticed(host_without_views: Host) -> None:
+def test_a_job_without_a_heartbeat_is_noticed() -> None:
     job = Job(counted).start()
     pause(JOB_S + 0.1)
     job.join(2)

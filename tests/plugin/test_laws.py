@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import qt
 
-from tests.slicer_host import guards
+from tests.slicer_host import guards, laws
 from tests.slicer_host.window import Host
 
 

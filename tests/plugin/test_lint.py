@@ -37,6 +37,8 @@ def test_a_file_works_in_slicer_too(path: Path) -> None:
         ("panel.py", "import requests"),
         ("panel.py", "from urllib.request import urlopen"),
         ("panel.py", "import vtk"),
+        ("panel.py", "from VerisimLib.nodes.geometry import grid_of"),
+        ("geometry.py", "import qt"),
         ("client.py", "import qt"),
         ("client.py", "import slicer"),
         ("scene.py", "import qt"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from plugin.draw_icons import drawn
 from PySide6.QtGui import QImage
 
 from tests.plugin.conftest import MODULES, ROOT

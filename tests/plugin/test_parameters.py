@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+
 from VerisimLib.parameters import MOST_SERVERS, Servers, read, tidy_address, written
 
 

@@ -78,7 +78,7 @@ class ctkSliderWidget(qt.QWidget):
         row.addWidget(self._slider, 1)
         row.addWidget(self._box)
         self._box.connect("valueChanged(double)", self._moved)
-        self._slider.connect("sliderMoved(int)", self._dragged)
+        self._slider.connect("valueChanged(int)", self._dragged)
         self._fit()
 
     def slider(self) -> object:
@@ -136,7 +136,9 @@ class ctkSliderWidget(qt.QWidget):
 
     def _follow(self) -> None:
         place = (self._box.value - self._box.minimum) / self._box.singleStep
+        self._slider.blockSignals(True)
         self._slider.setValue(round(place))
+        self._slider.blockSignals(False)
 
     def _moved(self, value: float) -> None:
         self._follow()

@@ -46,7 +46,7 @@ def expected(part: str) -> str:
 def check_thread(what: str) -> None:
     """Notes a call that only the main thread may make."""
     if threading.current_thread() is not MAIN:
-        report(f"{what} called from thread {threading.current_thread().name}")
+        report(f"{what} from thread {threading.current_thread().name}")
 
 
 def only_on_the_main_thread(module: types.ModuleType) -> None:
@@ -96,9 +96,9 @@ def watch_vtk() -> None:
 def watch_scene(scene: vtk.vtkObject) -> None:
     """Nodes that are added or changed from another thread are noted, whoever does it."""
 
-    def note(caller: vtk.vtkObject | None, event: str) -> None:
+    def note(caller: vtk.vtkObject | None, _event: str) -> None:
         if caller is not None:  # None while the process ends
-            check_thread(f"{event} of {caller.GetClassName()}")
+            check_thread(f"a change of {caller.GetClassName()}")
 
     def note_node(
         caller: vtk.vtkObject | None, event: str, node: vtk.vtkObject | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import types
 import weakref
@@ -206,8 +207,8 @@ def _get_unknown(self: QObject, name: str) -> object:
 
 def _forbid_modal(kind: type[QObject]) -> None:
     """A dialog that waits for a person would wait for ever."""
-    for name in ("exec", "exec_", *STATIC_DIALOGS):
-        if name in kind.__dict__:
+    for name in list(vars(kind)):
+        if MODAL.fullmatch(name):
             setattr(kind, name, _modal(f"{kind.__name__}.{name}"))
 
 

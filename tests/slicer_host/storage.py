@@ -192,8 +192,13 @@ def _write_copy(node: vtk.vtkObject, path: str, harden: bool) -> bool:
     scene = slicer.vtkMRMLScene()
     copy = scene.AddNewNodeByClass(node.GetClassName(), node.GetName())
     copy.CopyContent(node)
-    if harden and node.GetParentTransformNode():
-        to_world = vtk.vtkGeneralTransform()
-        node.GetParentTransformNode().GetTransformToWorld(to_world)
-        copy.ApplyTransform(to_world)
+    parent = node.GetParentTransformNode() if harden else None
+    if parent is not None and parent.IsTransformToWorldLinear():
+        matrix = vtk.vtkMatrix4x4()
+        parent.GetMatrixTransformToWorld(matrix)
+        copy.ApplyTransformMatrix(matrix)
+    elif parent is not None:
+        bent = vtk.vtkGeneralTransform()
+        parent.GetTransformToWorld(bent)
+        copy.ApplyTransform(bent)
     return _write(copy, path)

@@ -97,7 +97,7 @@ def start(folder: Path, views: bool = True) -> Host:
     """
     application = running()
     application.setStyle("Fusion")
-    _publish()
+    publish()
     guards.problems.clear()
     guards.watch_exceptions()
     ui_files.watch_qt()
@@ -122,12 +122,12 @@ def start(folder: Path, views: bool = True) -> Host:
     return Host(slicer.app, window, panel)
 
 
-def _publish() -> None:
-    """Makes `qt`, `ctk`, the stand-ins and the bases importable, once."""
+def publish() -> None:
+    """Makes `qt`, `ctk`, the stand-ins and the bases importable as in Slicer, once."""
     if "ctk" in sys.modules:
         return
     published = types.ModuleType("ctk", ctk.__doc__)
-    for module in (ctk, nodes, tables, markups, plots):
+    for module in (ctk, nodes, tables, markups, plots, editor):
         ui_files.available(module)
     for name, kind in ui_files.STAND_INS.items():
         setattr(published if name.startswith("ctk") else slicer, name, kind)

@@ -1,0 +1,1 @@
+"""What `scene.py` is made of; nobody else may import it."""
