@@ -12,6 +12,7 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
+
 from VerisimLib.panels.audit import AuditPanel
 
 
@@ -35,7 +36,7 @@ class VerisimAuditWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def __init__(self, parent: object | None = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.panel: Panel | None = None
+        self.panel = None
 
     def setup(self) -> None:
         """Fills the panel."""

@@ -12,6 +12,7 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
+
 from VerisimLib.panels.synthesize import SynthesizePanel
 
 
@@ -33,7 +34,7 @@ class VerisimSynthesizeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
     def __init__(self, parent: object | None = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.panel: Panel | None = None
+        self.panel = None
 
     def setup(self) -> None:
         """Fills the panel."""

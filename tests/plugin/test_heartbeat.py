@@ -6,11 +6,11 @@ import threading
 import time
 
 import pytest
-from VerisimLib.background import Cancelled, Job
 
 from tests.slicer_host import guards, pythonqt
 from tests.slicer_host.acting import measured_gaps, pause, settle
-from tests.slicer_host.window import Host
+from VerisimLib.background import Cancelled, Job
+from VerisimLib.heartbeat import Heartbeat
 
 JOB_S = 0.3
 
@@ -22,11 +22,7 @@ def counted(job: Job) -> str:
     return "done"
 
 
-@pytest.fixture
-def heartbeat_class(host_without_views: Host) -> type:
-    from VerisimLib.heartbeat import Heartbeat
-
-    return Heartbeat
+pytestmark = pytest.mark.usefixtures("host_without_views")
 
 
 def test_a_job_is_followed_to_its_end() -> None:

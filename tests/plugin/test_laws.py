@@ -9,14 +9,7 @@ from tests.slicer_host import guards, laws
 from tests.slicer_host.window import Host
 
 
-@pytest.fixture
-def laws(host_without_views: Host) -> object:
-    from tests.slicer_host import laws
-
-    return laws
-
-
-def test_every_law_comes_out_as_told(laws: object) -> None:
+def test_every_law_comes_out_as_told(host_without_views: Host) -> None:
     different = {
         label: found
         for label, statement, wanted in laws.LAWS

@@ -58,8 +58,6 @@ def test_the_catalog_entry_and_the_project_have_one_name() -> None:
 
 @pytest.mark.parametrize("svg", ICONS, ids=lambda path: path.stem)
 def test_an_icon_is_its_drawing(svg: Path) -> None:
-    from plugin.draw_icons import drawn
-
     kept = QImage(str(svg.with_suffix(".png"))).convertToFormat(QImage.Format.Format_ARGB32)
     made = drawn(svg)
     assert (kept.width(), kept.height()) == (128, 128)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import slicer
 import vtk
+from VerisimLib.grids import Grid, UnreadableVolume, nrrd, read
 from vtk.util.numpy_support import vtk_to_numpy
 
 from tests.plugin.test_grids import FLIPPED, SHEARED, turned
 from tests.slicer_host.scene import World
-from VerisimLib.grids import Grid, UnreadableVolume, nrrd, read
 from VerisimLib.scene import Label, NoVoxels, Scene
 
 LABELS = (

@@ -25,27 +25,8 @@ HOST_CLOCK = "host-clock"
 NOT_PROPERTIES = {("QTimer", "singleShot")}
 """A property of Qt that is hidden by a function of the same name."""
 
-STATIC_DIALOGS = [
-    "about",
-    "aboutQt",
-    "critical",
-    "information",
-    "question",
-    "warning",
-    "getColor",
-    "getDouble",
-    "getExistingDirectory",
-    "getFont",
-    "getInt",
-    "getItem",
-    "getMultiLineText",
-    "getOpenFileName",
-    "getOpenFileNames",
-    "getOpenFileUrl",
-    "getSaveFileName",
-    "getSaveFileUrl",
-    "getText",
-]
+MODAL = re.compile(r"exec_?|about(Qt)?|critical|information|question|warning|get[A-Z]\w+")
+"""Functions of dialogs that wait for a person."""
 
 _reading: set[tuple[int, str]] = set()
 _native: set[type] = set()

@@ -11,6 +11,7 @@ import slicer
 
 from tests.slicer_host import (
     ctk,
+    editor,
     guards,
     markups,
     nodes,

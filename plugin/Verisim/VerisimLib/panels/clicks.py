@@ -30,7 +30,7 @@ class Clicks:
         self.ui, self.panel = ui, panel
         self._watched: list[tuple[slicer.vtkMRMLMarkupsFiducialNode, int]] = []
         self._order: list[str] = []
-        self._waiting = False
+        self.waiting = False
         ui.belongs.connect("toggled(bool)", self._belongs)
         ui.notBelongs.connect("toggled(bool)", self._not_belongs)
         ui.undoClick.connect("clicked()", self.undo)
@@ -47,7 +47,7 @@ class Clicks:
         self.ui.notBelongs.setEnabled(able)
         self.ui.undoClick.setEnabled(bool(able and self._order))
         self.ui.clearClicks.setEnabled(bool(able and count))
-        if not self.panel.work.busy and self._waiting:
+        if not self.panel.work.busy and self.waiting:
             self._refine()
 
     def stop(self) -> None:
@@ -108,9 +108,9 @@ class Clicks:
         if result is None:
             return
         if self.panel.work.busy:
-            self._waiting = True
+            self.waiting = True
             return
-        self._waiting = False
+        self.waiting = False
         answer, given = result.answer, points.clicks()
         asked = Refinement(answer.model.name, answer.upload, answer.settings, given)
 

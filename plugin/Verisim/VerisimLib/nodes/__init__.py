@@ -1,1 +1,0 @@
-"""What `scene.py` is made of; nobody else may import it."""
