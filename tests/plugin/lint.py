@@ -12,14 +12,22 @@ HTTP = {"requests", "urllib", "urllib3", "http", "socket", "ssl", "ftplib"}
 ALLOWED = {"numpy", "vtk", "slicer", "qt", "ctk", "requests", "SimpleITK", "VerisimLib"}
 """Convention 8: the standard library and what Slicer bundles."""
 
-OF_SCENE = {"geometry.py", "overlay.py", "segments.py"}
-"""What scene.py is made of, in the folder `nodes`."""
+BARE = {"answers.py", "background.py", "cases.py", "client.py", "nrrd.py", "parameters.py",
+        "problems.py", "refusals.py", "repeat.py", "server.py", "state.py"}  # fmt: skip
+"""Files that a Python without Slicer and without Qt can import."""
 
-KNOWS_NODES = {"scene.py", *OF_SCENE}
-NO_QT = {"client.py", "background.py", "parameters.py", "scene.py", "grids.py", *OF_SCENE}
-NO_SLICER = {"client.py", "background.py", "parameters.py", "grids.py"}
-ROOMS = {"client", "background", "parameters", "scene"}
-"""These do not import each other."""
+WORDS = {"answers", "cases", "nrrd", "problems"}
+"""What the server tells, as values: these every room may know."""
+
+ROOMS = {
+    "background.py": set(),
+    "client.py": {"problems", "refusals"},
+    "parameters.py": set(),
+    "scene/": {*WORDS, "scene"},
+    "server.py": {"answers", "client", "problems"},
+    "state.py": {"answers"},
+}
+"""What each room may import of the others; those that are not named here may all."""
 
 NETWORK_OF_QT = {"QNetworkAccessManager", "QNetworkRequest", "QNetworkReply", "QTcpSocket"}
 STATIC_DIALOGS = re.compile(r"^(about|critical|information|question|warning|get[A-Z]\w+)$")
@@ -39,6 +47,8 @@ MAY_BE_USED = {
 SAYS = re.compile(r"(info|warning|error|confirm\w+|tryWithError|delay)Display$")
 SHOWS = {"loadUI", "childWidgetVariables", "mainWindow", "selectModule", "getModuleWidget",
          "VTKObservationMixin", "showStatusMessage", "reloadScriptedModule"}  # fmt: skip
+
+SCENE_ONLY = "belongs into scene/"
 
 CLEAR = "slicer.mrmlScene.Clear"
 """What a module's own test may do with the scene."""
@@ -74,24 +84,49 @@ def attribute(node: ast.AST) -> str:
     return node.attr if isinstance(node, ast.Attribute) else ""
 
 
+def of_scene(file: str) -> bool:
+    """Whether it is one of the files that know MRML."""
+    return file.startswith("scene/")
+
+
 def imports(file: str, tree: ast.Module) -> Iterator[str]:
     """Only what Slicer brings; each room only what it may know."""
     for name, line in names(tree):
-        first, *rest = name.split(".")
+        first = name.split(".")[0]
         if first in BINDINGS or (first not in ALLOWED and first not in sys.stdlib_module_names):
             yield f"{line}: imports {name}"
-        if first in HTTP and file != "client.py":
+        if first in HTTP and file != "client.py" and name != "urllib.parse":
             yield f"{line}: {name} belongs into client.py"
-        if first in {"qt", "ctk"} and file in NO_QT:
+        if first in {"qt", "ctk"} and (file in BARE or of_scene(file)):
             yield f"{line}: no {name} here"
-        if first in {"slicer", "vtk"} and file in NO_SLICER:
+        if first in {"slicer", "vtk"} and file in BARE:
             yield f"{line}: no {name} here"
-        if first == "vtk" and file not in KNOWS_NODES:
-            yield f"{line}: vtk belongs into scene.py"
-        if name.startswith("VerisimLib.nodes.") and file not in KNOWS_NODES:
-            yield f"{line}: only scene.py may import {name}"
-        if first == "VerisimLib" and file.removesuffix(".py") in ROOMS and set(rest) & ROOMS:
+        if first == "vtk" and not of_scene(file):
+            yield f"{line}: vtk {SCENE_ONLY}"
+    yield from rooms(file, tree)
+
+
+def rooms(file: str, tree: ast.Module) -> Iterator[str]:
+    """Who may know whom."""
+    allowed = ROOMS.get("scene/" if of_scene(file) else file)
+    for name, line in own(tree):
+        if allowed is not None and name not in allowed:
             yield f"{line}: {file} imports {name}"
+
+
+def own(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """The rooms that a file imports, with the line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in found:
+            first, *rest = name.split(".")
+            if first == "VerisimLib" and rest:
+                yield rest[0], node.lineno
 
 
 def pythonqt(_file: str, tree: ast.Module) -> Iterator[str]:
@@ -133,8 +168,8 @@ def signals(_file: str, tree: ast.Module) -> Iterator[str]:
 
 
 def nodes(file: str, tree: ast.Module) -> Iterator[str]:
-    """Nodes, arrays and the scene belong into scene.py; others pass them on."""
-    if file in KNOWS_NODES | {"grids.py"}:  # SimpleITK has capitals, too
+    """Nodes, arrays and the scene belong into scene/; others pass them on."""
+    if of_scene(file):
         return
     imported = {
         alias.asname or alias.name
@@ -142,22 +177,42 @@ def nodes(file: str, tree: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     } - {"slicer"}
-    for node in ast.walk(tree):
+    said = {id(part) for one in annotations(tree) for part in ast.walk(one)}
+    for node in (one for one in ast.walk(tree) if id(one) not in said):
         name = attribute(node)
         if owner(node) == "slicer" and name not in MAY_BE_USED:
-            yield f"{node.lineno}: slicer.{name} belongs into scene.py"
+            yield f"{node.lineno}: slicer.{name} {SCENE_ONLY}"
         of_util = isinstance(node, ast.Attribute) and attribute(node.value) == "util"
         if of_util and name not in SHOWS and not SAYS.search(name):
-            yield f"{node.lineno}: slicer.util.{name} belongs into scene.py"
+            yield f"{node.lineno}: slicer.util.{name} {SCENE_ONLY}"
         if isinstance(node, ast.Call) and of_vtk(node.func, imported):
-            yield f"{node.lineno}: {attribute(node.func)}() belongs into scene.py"
+            yield f"{node.lineno}: {attribute(node.func)}() {SCENE_ONLY}"
+
+
+def annotations(tree: ast.Module) -> Iterator[ast.expr]:
+    """Types that are written beside names: they are never run."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AnnAssign | ast.arg) and node.annotation:
+            yield node.annotation
+        if isinstance(node, ast.FunctionDef) and node.returns:
+            yield node.returns
+
+
+def unions(_file: str, tree: ast.Module) -> Iterator[str]:
+    """`X | None` is known to Python 3.9 only where it is never run."""
+    said = {id(part) for one in annotations(tree) for part in ast.walk(one)}
+    for node in ast.walk(tree):
+        union = isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr)
+        if union and id(node) not in said and "None" in ast.unparse(node):
+            yield f"{node.lineno}: {ast.unparse(node)} fails on Python 3.9"
 
 
 def of_vtk(function: ast.expr, imported: set[str]) -> bool:
     """Methods of VTK and MRML begin with a capital, those of Qt and ours do not."""
-    if not attribute(function)[:1].isupper() or owner(function) in imported:
+    text = ast.unparse(function)
+    if not attribute(function)[:1].isupper() or text.split(".")[0] in imported:
         return False
-    return ast.unparse(function) != CLEAR
+    return text != CLEAR
 
 
 def imports_at_the_top(_file: str, tree: ast.Module) -> Iterator[str]:
@@ -169,14 +224,14 @@ def imports_at_the_top(_file: str, tree: ast.Module) -> Iterator[str]:
                     yield f"{node.lineno}: import inside {function.name}"
 
 
-RULES: tuple[Rule, ...] = (imports, pythonqt, signals, nodes, imports_at_the_top)
+RULES: tuple[Rule, ...] = (imports, pythonqt, signals, nodes, unions, imports_at_the_top)
 
 
 def complaints(file: str, source: str) -> list[str]:
     """Everything that is wrong with a file.
 
     Args:
-        file: Its name without folders.
+        file: Its path below VerisimLib, such as client.py or scene/volumes.py.
         source: Its text.
     """
     tree = ast.parse(source)

@@ -87,7 +87,8 @@ class AuditPanel(Panel):
         if not self.datasets:
             self.work.say(
                 _(
-                    "The server names no data sets: its admin starts it with --conf datasets FOLDER."
+                    "The server names no data sets: "
+                    "its admin starts it with --conf datasets=FOLDER."
                 )
             )
 
@@ -127,7 +128,7 @@ class AuditPanel(Panel):
         self.ui.cases.setMRMLTableNode(self.table)
         chart = tables.scores_plot(_("Nearest-training scores"), *scores_of(audited.report))
         show_chart(self.ui.scores, chart, "VerisimAudit")
-        synthetic.judged({row[0]: row[4] for row in rows})
+        synthetic.judged(str(audited.asked["synthesis"]), {row[0]: row[4] for row in rows})
         if audited.pairs:
             self.compare(0)
 

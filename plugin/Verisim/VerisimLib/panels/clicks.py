@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from VerisimLib.background import Job
 from VerisimLib.nrrd import Grid, unpacked
 from VerisimLib.panels.panel import fill
-from VerisimLib.scene import points, segments, volumes
+from VerisimLib.scene import nodes, points, segments, volumes
 from VerisimLib.server import Refinement
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ class Clicks:
     def cleanup(self) -> None:
         """No observer stays."""
         for node, tag in self._watched:
-            node.RemoveObserver(tag)
+            nodes.unwatch(node, tag)
         self._watched = []
 
     def undo(self) -> None:
         """Take the last click back."""
         while self._order:
-            node = slicer.mrmlScene.GetNodeByID(self._order.pop())
+            node = nodes.by_id(self._order.pop())
             if node is not None and points.undo(node):
                 self._refine()
                 return
@@ -93,12 +93,12 @@ class Clicks:
         name = _("{label} belongs") if role == points.BELONGS else _("{label} does not belong")
         node = points.list_of(role, label, name.format(label=label))
         if all(node is not known for known, _tag in self._watched):
-            tag = node.AddObserver(node.PointPositionDefinedEvent, self._placed)
+            tag = nodes.watch(node, node.PointPositionDefinedEvent, self._placed)
             self._watched.append((node, tag))
         points.place_in(node)
 
     def _placed(self, node: slicer.vtkMRMLMarkupsFiducialNode, _event: str) -> None:
-        self._order.append(node.GetID())
+        self._order.append(nodes.id_of(node))
         points.place_in(node)  # the next click is a point again
         self._refine()
 
@@ -122,7 +122,7 @@ class Clicks:
     def _show(self, grid: Grid, count: int) -> None:
         results = self.panel.results
         node, question = results.segmentation, results.result.question
-        if node is None or slicer.mrmlScene.GetNodeByID(node.GetID()) is None:
+        if not nodes.there(node):
             self.panel.work.say(_("The segmentation is gone."))
             return
         volumes.check_answer(grid, question)

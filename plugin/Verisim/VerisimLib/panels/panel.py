@@ -141,6 +141,4 @@ def show_chart(plot: slicer.qMRMLPlotView, chart: slicer.vtkMRMLPlotChartNode, n
         chart: What.
         name: Of the view node, one for each plot.
     """
-    view = tables.view_for(name)
-    view.SetPlotChartNodeID(chart.GetID())
-    plot.setMRMLPlotViewNode(view)
+    plot.setMRMLPlotViewNode(tables.view_for(name, chart))

@@ -12,7 +12,16 @@ from slicer.i18n import tr as _
 
 from VerisimLib.answers import Label
 from VerisimLib.nrrd import Grid
-from VerisimLib.scene import origin, overlay, segments, sequences, synthetic, tables, volumes
+from VerisimLib.scene import (
+    nodes,
+    origin,
+    overlay,
+    segments,
+    sequences,
+    synthetic,
+    tables,
+    volumes,
+)
 
 if TYPE_CHECKING:
     from VerisimLib.panels.segment import Answer, SegmentPanel
@@ -138,26 +147,23 @@ class Results:
         self.ui.volumes.setMRMLTableNode(node)
         certainty = result.answer.told.get("certainty")
         said = _("{name}: the model is {percent} % sure of it.")
-        named = self.segmentation.GetName()
+        named = nodes.name_of(self.segmentation)
         self.ui.outcome.text = (
             said.format(name=named, percent=round(100 * certainty)) if certainty else named
         )
 
     def _name(self, answer: Answer) -> str:
-        volume = slicer.mrmlScene.GetNodeByID(self.result.question.volume)
-        mark = f"{synthetic.MARK} " if synthetic.is_synthetic(volume) else ""
-        name = volume.GetName()
-        return f"{'' if name.startswith(mark.strip() or name) else mark}{name} {answer.model.name}"
+        volume = nodes.by_id(self.result.question.volume)
+        return f"{synthetic.marked(volume)} {answer.model.name}"
 
     def _overlay(self, _value: object = None) -> None:
         if self.map is not None and self.result is not None:
-            shown = self.map.GetID() if self.ui.showUncertainty.checked else ""
+            shown = nodes.id_of(self.map) if self.ui.showUncertainty.checked else ""
             overlay.show_over(shown, self.result.question.volume, float(self.ui.opacity.value))
 
     def _scrub(self, number: int) -> None:
         if self.browser is not None:
-            self.browser.SetSelectedItemNumber(number - 1)
-            sequences.update(self.browser)
+            sequences.choose(self.browser, number)
 
     def _copy(self) -> None:
         self.panel.copy(origin.of(self.segmentation))

@@ -18,7 +18,7 @@ from VerisimLib.panels.clicks import Clicks
 from VerisimLib.panels.panel import Panel, fill, named, told
 from VerisimLib.panels.results import Result, Results
 from VerisimLib.panels.studies import Studies
-from VerisimLib.scene import volumes
+from VerisimLib.scene import nodes, volumes
 from VerisimLib.server import Question, Server
 from VerisimLib.state import answer_text, model_text, segment_block
 
@@ -99,7 +99,7 @@ class SegmentPanel(Panel):
         self.work.begin(ask, lambda answers: self._show(question, answers))
 
     def _show(self, question: volumes.Sent, answers: list[Answer]) -> None:
-        if slicer.mrmlScene.GetNodeByID(question.volume) is None:
+        if nodes.by_id(question.volume) is None:
             self.work.say(_("The volume is gone, so the result is not shown."))
             return
         for answer in answers:
@@ -124,7 +124,7 @@ class SegmentPanel(Panel):
             label.text = f"{model.channels[k]}:" if needed else ""
         for widget in (self.ui.samples, self.ui.samplesLabel, self.ui.seed, self.ui.seedLabel):
             widget.setVisible(model is not None and model.samples)
-        names = [volume.GetName() if volume is not None else "" for volume in self.chosen]
+        names = [nodes.name_of(volume) for volume in self.chosen]
         reason = segment_block(self.info, self.work.busy, model, names)
         self.ui.segmentButton.setEnabled(not reason)
         self.ui.segmentButton.toolTip = reason or _("Sends the volume and shows what is found.")
@@ -160,14 +160,14 @@ class SegmentPanel(Panel):
 
     def _origin(self, question: volumes.Sent, answer: Answer) -> dict[str, Any]:
         model, version = answer.model, self.info.version if self.info else ""
-        volume = slicer.mrmlScene.GetNodeByID(question.volume)
+        volume = nodes.by_id(question.volume)
         return repeat.origin(
             "segment",
             model.name,
             model.version,
             answer.settings,
             version,
-            volume=volume.GetName(),
+            volume=nodes.name_of(volume),
             sha256=answer.upload,
         )
 

@@ -12,7 +12,7 @@ from VerisimLib.answers import NextCase
 from VerisimLib.background import Job
 from VerisimLib.nrrd import Grid, packed, unpacked
 from VerisimLib.panels.panel import fill, show_chart, told
-from VerisimLib.scene import overlay, segments, studies, synthetic, tables, volumes
+from VerisimLib.scene import nodes, overlay, segments, studies, synthetic, tables, volumes
 
 if TYPE_CHECKING:
     from VerisimLib.panels.segment import SegmentPanel
@@ -66,7 +66,7 @@ class Studies:
             return
         volume = volumes.added(grid, case.id)
         studies.keep(volume, case.id)
-        overlay.show_alone(volume.GetID())
+        overlay.show_alone(nodes.id_of(volume))
         self.panel.ui.volume.setCurrentNode(volume)
         self.ui.caseAbout.text = _("Case {id} is loaded.").format(id=case.id)
 
@@ -77,7 +77,7 @@ class Studies:
     def _submit(self) -> None:
         result, node = self.panel.results.result, self.panel.results.segmentation
         question, labels = result.question, result.answer.model.labels
-        volume = slicer.mrmlScene.GetNodeByID(question.volume)
+        volume = nodes.by_id(question.volume)
         known, name = studies.case_of(volume), studies.name_of(volume)
         array = segments.values(node, labels, question)
         label = Grid(array, question.grid.affine)

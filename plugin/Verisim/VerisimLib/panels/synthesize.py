@@ -15,7 +15,7 @@ from VerisimLib.cases import MadeCase, made_cases
 from VerisimLib.nrrd import packed
 from VerisimLib.panels.panel import Panel, fill, named, told
 from VerisimLib.panels.thumbnails import Thumbnails
-from VerisimLib.scene import conditions, origin, overlay, synthetic
+from VerisimLib.scene import conditions, nodes, origin, overlay, synthetic
 from VerisimLib.state import estimate_text, made_text, make_block, model_text
 
 ATTRIBUTES = 3
@@ -67,7 +67,7 @@ class SynthesizePanel(Panel):
     @property
     def chosen(self) -> slicer.vtkMRMLScalarVolumeNode | None:
         """The case that is looked at."""
-        return slicer.mrmlScene.GetNodeByID(self.thumbnails.chosen or "")
+        return nodes.by_id(self.thumbnails.chosen)
 
     def make(self) -> None:
         """Ask the chosen model for cases."""
@@ -108,14 +108,14 @@ class SynthesizePanel(Panel):
                 "synthesize", model.name, model.version, settings, version, job=batch.job
             )
             origin.keep(node, came)
-            self.thumbnails.add(node.GetID(), case)
+            self.thumbnails.add(nodes.id_of(node), case)
         self.ui.notice.text = made_text(len(batch.cases), batch.warnings)
         self.thumbnails.choose_last(len(batch.cases))
 
     def look(self, _row: int = -1) -> None:
         """Show the chosen case in the views."""
         if self.chosen is not None:
-            overlay.show_alone(self.chosen.GetID())
+            overlay.show_alone(nodes.id_of(self.chosen))
             synthetic.show_only(self.chosen)
         self.refresh()
 
@@ -123,14 +123,14 @@ class SynthesizePanel(Panel):
         """Mark the case as worth keeping."""
         if self.chosen is not None:
             synthetic.accept(self.chosen)
-            self.thumbnails.mark(self.chosen.GetID())
+            self.thumbnails.mark(nodes.id_of(self.chosen))
             self.work.say(_("Kept. It may leave only after an audit (module Audit)."))
 
     def reject(self) -> None:
         """Take the case out of the scene."""
         if self.chosen is not None:
             node = self.chosen
-            self.thumbnails.remove(node.GetID())
+            self.thumbnails.remove(nodes.id_of(node))
             synthetic.reject(node)
             self.look()
 

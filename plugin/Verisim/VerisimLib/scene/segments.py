@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import slicer
-import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
 from VerisimLib.answers import Label
@@ -15,6 +14,8 @@ from VerisimLib.scene.volumes import Sent, place_beside, vtk_of
 
 COLORS = ((0.5, 0.68, 0.5), (0.95, 0.84, 0.57), (0.69, 0.48, 0.39), (0.44, 0.72, 0.82))
 """For labels that say none; the first of Slicer's generic colours."""
+
+LABEL_MAP, SURFACE = "Binary labelmap", "Closed surface"
 
 FILL = 0.25
 """Opacity of segments in slices: the image, and colours over it, shine through."""
@@ -69,26 +70,30 @@ def filled(
     labels: Sequence[Label],
     question: Sent,
 ) -> None:
-    """Put values into a segmentation; segments of these names are replaced, others stay.
+    """Put values into a segmentation: known segments keep colour and visibility, others stay.
 
     Args:
         node: A segmentation on the voxels of the question.
         array: Values (X, Y, Z).
-        labels: What they mean.
+        labels: What they mean; those without a voxel become empty segments.
         question: What was asked.
     """
     segmentation = node.GetSegmentation()
+    image = _oriented(array, question.local)
     waiting = node.StartModify()
     try:
+        surfaces = segmentation.ContainsRepresentation(SURFACE)
+        segmentation.RemoveRepresentation(SURFACE)
+        segmentation.SetSourceRepresentationName(LABEL_MAP)
         for k, label in enumerate(labels):
-            old = segmentation.GetSegmentIdBySegmentName(label.name)
-            if old:
-                segmentation.RemoveSegment(old)
-            image = _oriented(array == label.value, question.local)
-            color = label.color or COLORS[k % len(COLORS)]
-            node.AddSegmentFromBinaryLabelmapRepresentation(image, label.name, color)
-            segment = segmentation.GetSegment(segmentation.GetSegmentIdBySegmentName(label.name))
-            segment.SetTag(segment.GetTerminologyEntryTagName(), _code(label.name))
+            known = segmentation.GetSegmentIdBySegmentName(label.name)
+            segment = segmentation.GetSegment(known) if known else _segment(label, k)
+            segment.SetLabelValue(label.value)
+            segment.AddRepresentation(LABEL_MAP, image)  # one for all: they exclude each other
+            if not known:
+                segmentation.AddSegment(segment, label.name)
+        if surfaces:
+            show_surfaces(node)
     finally:
         node.EndModify(waiting)
     node.SetAttribute(LABELS, ",".join(str(label.value) for label in labels))
@@ -131,14 +136,21 @@ def show_surfaces(node: slicer.vtkMRMLSegmentationNode) -> None:
     node.CreateClosedSurfaceRepresentation()
 
 
-def _oriented(mask: np.ndarray, affine: np.ndarray) -> slicer.vtkOrientedImageData:
-    """A mask (X, Y, Z) at its place, cut to what is in it."""
+def _segment(label: Label, position: int) -> slicer.vtkSegment:
+    segment = slicer.vtkSegment()
+    segment.SetName(label.name)
+    segment.SetColor(*(label.color or COLORS[position % len(COLORS)]))
+    segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), _code(label.name))
+    return segment
+
+
+def _oriented(array: np.ndarray, affine: np.ndarray) -> slicer.vtkOrientedImageData:
+    """Values (X, Y, Z) at their place."""
     image = slicer.vtkOrientedImageData()
-    image.SetDimensions(*mask.shape)
-    flat = np.asfortranarray(mask.astype(np.uint8)).ravel(order="F")
-    image.GetPointData().SetScalars(
-        numpy_to_vtk(flat, deep=True, array_type=vtk.VTK_UNSIGNED_CHAR)
-    )
+    image.SetDimensions(*array.shape)
+    kind = np.uint8 if array.max(initial=0) < 256 else np.uint16
+    flat = np.asfortranarray(array.astype(kind)).ravel(order="F")
+    image.GetPointData().SetScalars(numpy_to_vtk(flat, deep=True))
     image.SetImageToWorldMatrix(vtk_of(affine))
     return image
 

@@ -39,7 +39,8 @@ def scrubbed(
     return browser
 
 
-def update(browser: slicer.vtkMRMLSequenceBrowserNode) -> None:
-    """Show the sample that a browser has selected."""
+def choose(browser: slicer.vtkMRMLSequenceBrowserNode, number: int) -> None:
+    """Show one sample; the first is number 1."""
+    browser.SetSelectedItemNumber(number - 1)
     logic = slicer.modules.sequences.logic()
     logic.UpdateProxyNodesFromSequences(browser)

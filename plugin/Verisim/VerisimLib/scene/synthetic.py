@@ -62,13 +62,26 @@ def is_synthetic(node: slicer.vtkMRMLNode) -> bool:
     return node is not None and node.GetAttribute(ATTRIBUTE) == "yes"
 
 
+def marked(node: slicer.vtkMRMLNode) -> str:
+    """The name of a volume, which says so if it is synthetic."""
+    name = str(node.GetName())
+    plain = not is_synthetic(node) or name.startswith(MARK)
+    return name if plain else f"{MARK} {name}"
+
+
 def reject(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Take a case out of the scene, with its labels."""
-    name = volume.GetAttribute(CASE)
     for kind in ("vtkMRMLSegmentationNode", "vtkMRMLScalarVolumeNode"):
         for node in slicer.util.getNodesByClass(kind):
-            if node.GetAttribute(CASE) == name and node.GetAttribute(ATTRIBUTE):
+            if node is not volume and _of_one_case(node, volume):
                 slicer.mrmlScene.RemoveNode(node)
+    slicer.mrmlScene.RemoveNode(volume)
+
+
+def _of_one_case(one: slicer.vtkMRMLNode, other: slicer.vtkMRMLNode) -> bool:
+    """Whether two nodes belong to one synthetic case; jobs may use a name again."""
+    same = (one.GetAttribute(part) == other.GetAttribute(part) for part in (CASE, JOB))
+    return is_synthetic(one) and all(same)
 
 
 def _mark_colors(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
@@ -92,17 +105,17 @@ def show_only(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Show the labels of one case, and of no other synthetic one."""
     for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
         if node.GetAttribute(ATTRIBUTE):
-            same = node.GetAttribute(CASE) == volume.GetAttribute(CASE)
-            node.GetDisplayNode().SetVisibility(same)
+            node.GetDisplayNode().SetVisibility(_of_one_case(node, volume))
 
 
-def judged(words: Mapping[str, str]) -> None:
+def judged(job: str, words: Mapping[str, str]) -> None:
     """Remember with each case of the scene what an audit said of it.
 
     Args:
+        job: Whose cases were audited.
         words: pass, quarantine or block, by the name of the case.
     """
-    for node in cases():
+    for node in cases(job):
         word = words.get(node.GetAttribute(CASE))
         if word:
             node.SetAttribute(AUDIT, word)

@@ -84,12 +84,13 @@ def curve(
     return made
 
 
-def view_for(name: str) -> slicer.vtkMRMLPlotViewNode:
-    """The view node of a plot in a panel."""
+def view_for(name: str, chart: slicer.vtkMRMLPlotChartNode) -> slicer.vtkMRMLPlotViewNode:
+    """The view node of a plot in a panel, which shows a chart."""
     node = slicer.mrmlScene.GetFirstNodeByName(name)
     if node is None:
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotViewNode", name)
         node.SetLayoutName(name)
+    node.SetPlotChartNodeID(chart.GetID())
     return node
 
 
