@@ -8,7 +8,9 @@ STUDIES ?= demo/studies
 # The versions tested together, also for packages that pip builds.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: demo serve test lint audit clean
+PLUGIN := .venv-plugin
+
+.PHONY: demo serve test test-plugin lint audit clean
 
 demo: $(VENV)/.server  ## segment a volume over HTTP, synthesize new ones, audit them, print the verdict
 	$(BIN)/python sample-data/demo.py
@@ -20,8 +22,13 @@ demo/studies:  # a copy, since the server keeps labels beside the images
 	mkdir -p demo
 	cp -R sample-data/studies $@
 
-test: $(VENV)/.tests  ## every test that takes seconds
+test: $(VENV)/.tests test-plugin  ## every test that takes seconds
 	$(BIN)/python -m pytest -m "not slow"
+
+test-plugin: $(PLUGIN)/.installed  ## the 3D Slicer panels, in a stand-in for Slicer, without a display
+	$(PLUGIN)/bin/python plugin/system_libraries.py
+	env -u DISPLAY QT_QPA_PLATFORM=offscreen OMP_WAIT_POLICY=PASSIVE \
+		timeout 600 $(PLUGIN)/bin/python -m pytest -q tests/plugin
 
 lint: $(VENV)/.tests  ## style and types
 	$(BIN)/ruff check .
@@ -35,7 +42,7 @@ audit:  ## known vulnerabilities of the pinned versions, as pypi.org knows them
 	build/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) $(PLUGIN) build
 
 # sam2, which MONAI Label requires, would fetch a second torch only to be built:
 # without build isolation it is built with the torch that is here already.
@@ -50,4 +57,11 @@ $(VENV)/.server: pyproject.toml constraints.txt
 
 $(VENV)/.tests: $(VENV)/.server
 	$(BIN)/pip install --quiet -e ".[dev]"
+	touch $@
+
+# An environment of its own, and not the server's constraints: numpy and vtk differ, and
+# the package named slicer that shap requires would overwrite slicer-core.
+$(PLUGIN)/.installed: plugin/requirements.txt
+	$(PYTHON) -m venv $(PLUGIN)
+	env -u PIP_CONSTRAINT $(PLUGIN)/bin/pip install --quiet -r plugin/requirements.txt
 	touch $@

@@ -23,6 +23,8 @@ from verisim.training.augmentation import seeded
 from verisim.training_record import TrainingRecord
 from verisim.volume import LabelMap, Volume
 
+collect_ignore = ["plugin", "slicer_host"]  # these need the plugin's environment: make test-plugin
+
 torch.set_num_threads(1)  # the networks of the tests are too small for more
 
 

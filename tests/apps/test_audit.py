@@ -15,6 +15,7 @@ from tests.apps.running import a_generator_card, running, untrained
 from tests.apps.working import Worker
 from tests.audit.released import a_set
 from tests.jobs.test_auditing import write_patients
+from verisim.audit.side_by_side import PARTS
 from verisim.audit.verification import verify
 
 
@@ -42,20 +43,32 @@ def test_what_a_job_made_is_audited_and_let_out(worker: Worker, tmp_path: Path) 
     form = {"params": (None, json.dumps({"model": "maker", "count": 3, "device": "cpu"}))}
     made = worker.ask("POST", "/jobs/synthesize", files=form).json()["id"]
     assert worker.ended(made)["state"] == "done"
-    reply = asked(worker, synthesis=made)
+    reply = asked(worker, synthesis=made, images=True)
     assert reply.status_code == 202, reply.text
     told = worker.ended(reply.json()["id"])
     assert told["state"] == "done", told
     assert told["kind"] == "audit"
     assert (told["answer"]["cases"], told["answer"]["released"]) == (3, 3)
     urls = {one["name"]: one["url"] for one in told["files"]}
-    assert urls.keys() == {"report.json", "report.html", "released.zip"}
+    assert urls.keys() == {"report.json", "report.html", "released.zip", "pairs.zip"}
+    pairs = zipfile.ZipFile(io.BytesIO(worker.ask("GET", urls["pairs.zip"]).content)).namelist()
+    assert len(pairs) == 3 * len(PARTS)
+    assert "1-training.nrrd" in pairs
     page = worker.ask("GET", urls["report.html"]).text
     assert "<h1>" in page
     assert "Patient_" not in page
     with zipfile.ZipFile(io.BytesIO(worker.ask("GET", urls["released.zip"]).content)) as packed:
         packed.extractall(tmp_path / "out")
     assert verify(tmp_path / "out").holds
+
+
+def test_the_data_sets_are_listed(worker: Worker) -> None:
+    listed = {
+        one["name"]: one["splits"] for one in worker.ask("GET", "/datasets").json()["datasets"]
+    }
+    assert listed.keys() == {"known", "others", "few", "made"}
+    assert listed["known"]["all"] == 6
+    assert listed["others"]["train"] + listed["others"]["val"] == 20
 
 
 def test_an_audit_is_cancelled_between_two_cases(worker: Worker) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.audit.sets import cases
 from verisim.audit.calibration import Calibration, Group, adjusted
+from verisim.audit.measures import CERTAIN
 from verisim.audit.strata_groups import FEWEST, POOLED, check_enough, grouped
 from verisim.errors import BadInput
 
@@ -72,6 +73,13 @@ def test_one_of_many_perfect_sets_has_a_case_beyond_the_copy_threshold() -> None
 def test_more_cases_need_a_higher_score_to_be_a_copy() -> None:
     own = group(30, 1, 0, np.random.default_rng(4))
     assert own.scores[-1] < own.copy_threshold(0.01, 10) < own.copy_threshold(0.01, 1000)
+
+
+def test_what_is_not_certain_is_no_copy_however_low_all_others_are() -> None:
+    low = Group.of("all", ("all",), np.linspace(-1, 1, 30), [*map(str, range(30))], np.zeros(9))
+    assert low.copy_threshold(0.01, 100) > CERTAIN + low.fall
+    high = Group.of("all", ("all",), low.scores + 20, [*map(str, range(30))], np.full(9, 20.0))
+    assert high.copy_threshold(0.01, 100) > 21
 
 
 def test_adjusted_p_is_that_of_benjamini_and_hochberg() -> None:

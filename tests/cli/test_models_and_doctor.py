@@ -66,7 +66,7 @@ def test_models_tell_what_they_were_trained_on(
     verisim: Command, models: Path, a_trained_model: ModelCard
 ) -> None:
     cards = {c["name"]: c for c in verisim("models", "--models", models, "--json").facts["models"]}
-    shipped = {"", "-diffusion", "-medsegdiff", "-stylegan", "-unet"}
+    shipped = {"", "-diffusion", "-diffusion-fast", "-medsegdiff", "-stylegan", "-unet"}
     assert set(cards) == {
         "tiny",
         "random-contrast",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -74,7 +75,7 @@ def test_steps_with_perfect_targets_follow_the_teacher_to_the_end(steps: int) ->
     teacher = Teacher.of(perfect, schedule, steps)
     times = schedule.times(steps)
     small = large = noise(schedule)
-    for t, s in zip(times[:-1], times[1:], strict=True):
+    for t, s in pairwise(times):
         target = teacher.target(large, t, s, NOTHING)
         large = DDIM(lambda *_, x=target: x, schedule).step(large, t, s, NOTHING)
         small = teacher.moved(small, t, s, NOTHING)

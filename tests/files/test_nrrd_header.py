@@ -101,6 +101,14 @@ def test_colours_are_refused(tmp_path: Path) -> None:
         files.read(path)
 
 
+def test_values_that_are_wanted_are_channels(tmp_path: Path) -> None:
+    path = with_values(tmp_path / "v.nrrd", 3, kinds=["list", *["domain"] * 3])
+    volume = files.read(path, channels=3)
+    np.testing.assert_array_equal(volume.array, np.stack([ARRAY] * 3))
+    with pytest.raises(UnsupportedVolume, match="3 values"):
+        files.read(path, channels=2)
+
+
 def layered(path: Path, overlap: bool) -> Path:
     layers = np.zeros((2, 3, 4, 5), np.uint8)
     layers[0, 0] = 1

@@ -17,9 +17,9 @@ SIDES = ((28, 44), (38, 57), (22, 41))
 """Voxels along each axis: those of the cases it learned from, and a little more."""
 
 
-@pytest.fixture(scope="module")
-def cases() -> list[SyntheticCase]:
-    card = find_card("hippocampus-diffusion", SHIPPED_MODELS)
+@pytest.fixture(scope="module", params=["hippocampus-diffusion", "hippocampus-diffusion-fast"])
+def cases(request: pytest.FixtureRequest) -> list[SyntheticCase]:
+    card = find_card(request.param, SHIPPED_MODELS)
     return list(Synthesizer(card)(range(3)))
 
 

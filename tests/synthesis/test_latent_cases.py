@@ -34,7 +34,7 @@ def latent(a_generator: ModelCard, tmp_path: Path) -> ModelCard:
 
 
 def test_the_same_number_gives_the_same_case(latent: ModelCard) -> None:
-    alone = list(Synthesizer(latent)([1]))[0]
+    alone = next(iter(Synthesizer(latent)([1])))
     beside = list(Synthesizer(latent)([0, 1]))
     assert np.array_equal(alone.volume.array, beside[1].volume.array)
     assert np.array_equal(alone.label_map.array, beside[1].label_map.array)

@@ -28,7 +28,7 @@ from verisim.training.learning import Learning
 from verisim.training.schedule import Schedule
 from verisim.training.told import knowing
 
-SCHEDULE = Schedule(iterations=4, batch_size=2, validate_every=2, warm_up=1)
+SCHEDULE = Schedule(iterations=3, batch_size=2, validate_every=2, warm_up=1)
 
 
 def written(card: ModelCard, folder: Path) -> ModelCard:
@@ -63,13 +63,13 @@ def a_batch(cases: int = 2) -> Batch:
 def test_a_student_is_written_with_its_teacher(
     teacher: ModelCard, dataset: Dataset, tmp_path: Path
 ) -> None:
-    card = student_of(teacher, "fast", 2)
+    card = student_of(teacher, "fast", 4)
     made = GeneratorFit(card, dataset, SCHEDULE, teacher=teacher)(
         tmp_path / "run", tmp_path / "models"
     )
     assert read_card(made.card_path) == made
     assert isinstance(made.generation, Generation)
-    assert made.generation == Student(teacher.title, 2).generation
+    assert made.generation == Student(teacher.title, 4).generation
     assert made.training is not None
     assert made.training.initialized_from == teacher.title
     assert made.figures["loss.val"] > 0
@@ -83,10 +83,10 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
 ) -> None:
     class Stop:
         def advance(self, done: int, total: int, message: str = "") -> None:
-            if total == SCHEDULE.iterations and done == 3:
+            if total == SCHEDULE.iterations and done == 2:
                 raise Cancelled("Enough.", "Go on later.")
 
-    fit = GeneratorFit(student_of(teacher, "fast", 2), dataset, SCHEDULE, teacher=teacher)
+    fit = GeneratorFit(student_of(teacher, "fast", 4), dataset, SCHEDULE, teacher=teacher)
     whole = fit(tmp_path / "whole", tmp_path / "models")
     with pytest.raises(Cancelled):
         fit(tmp_path / "parts", tmp_path / "others", Stop())
@@ -101,8 +101,9 @@ def test_it_nears_its_teacher(a_generator: ModelCard, joint: bool, tmp_path: Pat
     plan = replace(a_generator.network, joint=joint)
     teacher = written(replace(a_generator, network=plan), tmp_path / "teachers")
     objective = distilling_of(teacher, student_of(teacher, "fast", 2), "cpu", 0)
-    network = teacher.load().train()
-    optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
+    with seeded(5):
+        network = teacher.build().train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
     losses = []
     for _ in range(25):
         optimizer.zero_grad()
@@ -208,6 +209,13 @@ def test_a_student_of_other_attributes_is_refused(
 def test_a_student_has_no_students(teacher: ModelCard) -> None:
     with pytest.raises(BadCard, match="already"):
         student_of(student_of(teacher, "fast", 4), "faster", 2)
+
+
+def test_a_student_learns_from_its_teacher_alone(
+    teacher: ModelCard, dataset: Dataset, tmp_path: Path
+) -> None:
+    with pytest.raises(BadCard, match="learns from nothing else"):
+        GeneratorFit(student_of(teacher, "fast", 2), dataset, SCHEDULE)(tmp_path, tmp_path)
 
 
 def test_what_takes_no_steps_has_no_students(

@@ -23,6 +23,7 @@ from lib.names import check_image_id
 from lib.sources import stored_label
 from verisim import files
 from verisim.card import ModelCard
+from verisim.diffusion import Generation
 from verisim.errors import BadInput, VerisimError
 from verisim.jobs.synthesizing import SynthesizeRequest
 from verisim.networks.attributes import Attribute
@@ -74,6 +75,7 @@ class GenerateTask(InferTask):
             "description": card.description,
             "version": card.version,
             "channels": list(card.channels),
+            "steps": self._steps,
             "attributes": {one.name: list(one.values) for one in self._attributes},
             "colors": {name: list(color) for name, color in card.colors.items()},
             "seconds_per_volume": card.seconds_per_volume,
@@ -85,6 +87,13 @@ class GenerateTask(InferTask):
         seed = generation.seed if generation else 0
         own = {"device": device_list(), "seed": seed, "first": 0, "part": list(PARTS)}
         return own | {f"{ASKED}{one.name}": ["", *one.values] for one in self._attributes}
+
+    @property
+    def _steps(self) -> int:
+        """From noise to image, where a client may ask for others; 0 where it may not."""
+        generation = self._models.card(self._name).generation
+        free = isinstance(generation, Generation) and generation.student is None
+        return generation.steps if free else 0
 
     @property
     def _attributes(self) -> tuple[Attribute, ...]:

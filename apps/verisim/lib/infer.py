@@ -128,7 +128,7 @@ class SegmentTask(InferTask):
             VerisimError: The request cannot be answered; the class says why.
         """
         start = time.perf_counter()
-        volume = files.read(ask.image, ask.series)
+        volume = files.read(ask.image, ask.series, len(card.channels))
         read = time.perf_counter()
         parts = self._models.parts(card)
         rescued = rescued_by(

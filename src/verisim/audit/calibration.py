@@ -17,6 +17,7 @@ from scipy.stats import false_discovery_control
 
 from verisim.audit.collection import Collection
 from verisim.audit.measure import Scores
+from verisim.audit.measures import CERTAIN
 from verisim.audit.strata_groups import check_enough, grouped
 
 TAIL = (0.75, 0.95)
@@ -97,14 +98,15 @@ class Group:
         """The score that none of so many new patients' cases reaches, but for a share `level`.
 
         Beyond the highest of n held-out scores the tail is taken to fall at least as fast as an
-        exponential one: of N cases, N/(n + 1)·exp(-margin/fall) are expected there.
+        exponential one: of N cases, N/(n + 1)·exp(-margin/fall) are expected there. Of measures
+        that are quiet below six deviations the tail begins there, however low the others end.
 
         Args:
             level: Chance of one false alarm in the whole set.
             cases: N, of all groups.
         """
         margin = math.log(max(cases / (level * (self.patients + 1)), 1.0))
-        return float(self.scores[-1]) + self.fall * margin
+        return max(float(self.scores[-1]), CERTAIN) + self.fall * margin
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,12 +66,14 @@ class Audited:
         training: On the common grid.
         held_out: On the same.
         synthetic: On the same.
+        spacing_mm: Of the grid.
     """
 
     report: AuditReport
     training: Collection
     held_out: Collection
     synthetic: Collection
+    spacing_mm: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ class FolderAudit:
         report = auditor(synthetic, Share(progress, 25, 100), side)
         for cases, collection in ((known, training), (real, held_out), (made, synthetic)):
             check_unchanged(cases, collection)
-        return Audited(report, training, held_out, synthetic)
+        return Audited(report, training, held_out, synthetic, grid.spacing_mm)
 
     def _membership(
         self, known: Sequence[Case], real: Sequence[Case], progress: Progress

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from verisim.audit.collection import Collection
-from verisim.audit.heat_map import agreement_of
+from verisim.audit.heat_map import agreement_of, scaled
 from verisim.audit.measure import Alignment
 from verisim.audit.report import AuditReport
 
@@ -71,7 +71,7 @@ def _pair(
     found = agreement_of(np.asarray(made), np.asarray(real), how)
     best = int(np.argmax(found.heat.mean(axis=(0, 1))))
     synthetic = np.asarray(made[0, ..., best], np.float64)
-    training = _scaled(np.asarray(found.laid[0, ..., best], np.float64), synthetic)
+    training = scaled(np.asarray(found.laid[0, ..., best], np.float64), synthetic)
     return Pair(
         case=name,
         slice=best,
@@ -80,11 +80,3 @@ def _pair(
         difference=synthetic - training,
         agreement=np.asarray(found.heat[..., best], np.float64).clip(0, 1),
     )
-
-
-def _scaled(picture: Picture, like: Picture) -> Picture:
-    """The picture in the brightness and contrast of another, so that a difference is of shape."""
-    spread = float(picture.std())
-    ratio = float(like.std()) / spread if spread > 0 else 1.0
-    scaled: Picture = (picture - picture.mean()) * ratio + like.mean()
-    return scaled

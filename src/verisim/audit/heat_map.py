@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from verisim.audit.measure import Alignment
 from verisim.audit.texture import Band, as_tensor, smoothed
+from verisim.volume import Array
 
 WINDOW = 2.5
 """Deviation of the window, in voxels, in which agreement is measured."""
@@ -67,3 +68,11 @@ def laid_onto(case: npt.NDArray[np.float32], alignment: Alignment) -> npt.NDArra
     ]
     signed: npt.NDArray[np.float32] = np.stack(laid).astype(np.float32) * alignment.sign
     return signed
+
+
+def scaled(array: Array, like: Array) -> Array:
+    """An image in the brightness and contrast of another, so that a difference is of shape."""
+    spread = float(array.std())
+    ratio = float(like.std()) / spread if spread > 0 else 1.0
+    matched: Array = (array - array.mean()) * ratio + like.mean()
+    return matched

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from verisim.cli.order import Wish
     from verisim.dataset import Dataset
     from verisim.training.budget import Candidate
+    from verisim.training.schedule import Schedule
 
 STUDENT_STEPS = 4
 """Of what is distilled: with fewer its cases are smoother."""
@@ -114,23 +115,20 @@ def train_generator(
     as_json: AsJson = False,
 ) -> None:
     """Train a model that makes labelled cases; a run that was stopped goes on where it was."""
-    from dataclasses import replace
-
     from verisim.cli.order import Wish
     from verisim.dataset import open_dataset
     from verisim.devices import choose
     from verisim.synthesis.pace import hint
-    from verisim.training.generator_fit import check_enough, schedule_of
+    from verisim.training.generator_fit import check_enough
     from verisim.training.latent_fit import fit_of
-    from verisim.training.schedule import Schedule
     from verisim.training.told import Telling
 
     check_training(
         "train-generator DATASET --name my-cases", name, start_from, minutes, iterations
     )
     terminal, chosen = Terminal(as_json), choose(device)
-    planless = joint or configuration or network != "diffusion"
-    _check_distilling(distill, start_from, steps, bool(planless))
+    own = start_from or configuration or joint or network != "diffusion"
+    _check_distilling(distill, steps, bool(own))
     telling = Telling(attributes, intensity_families)
     with terminal.warnings_as_notes():
         opened = open_dataset(dataset, subject_pattern, subject_table)
@@ -149,8 +147,7 @@ def train_generator(
         if said := hint(card, chosen):
             terminal.note(said)
     length = iterations or ITERATIONS
-    wanted = Schedule(length, batch, learning_rate, validate_every=min(validate_every, length))
-    schedule = schedule_of(card, replace(wanted, seed=seed))
+    schedule = _schedule(card, length, batch, learning_rate, validate_every, seed)
     folder = run or Path("runs") / f"{card.name}-v{card.version + bool(card.sha256)}"
     splits = train_split, val_split
     fit = fit_of(card)(card, opened, schedule, *splits, chosen, minutes, telling, teacher)
@@ -160,6 +157,17 @@ def train_generator(
     figures = ", ".join(f"{key} {value:g}" for key, value in trained.figures.items())
     lines = (f"{trained.title}: {figures}", f"weights: {trained.weights_path}")
     terminal.answer({"model": trained, "run": folder}, *lines)
+
+
+def _schedule(
+    card: ModelCard, length: int, batch: int, rate: float, look: int, seed: int
+) -> Schedule:
+    """How long and how fast a generator learns."""
+    from verisim.training.generator_fit import schedule_of
+    from verisim.training.schedule import Schedule
+
+    every = min(look, length)
+    return schedule_of(card, Schedule(length, batch, rate, validate_every=every, seed=seed))
 
 
 def _timed(card: ModelCard, device: str) -> ModelCard:
@@ -196,14 +204,14 @@ def _following(
     return replace(card, mirrored_axes=axes), batch_size or batch
 
 
-def _check_distilling(distill: str, start_from: str, steps: int | None, planned: bool) -> None:
+def _check_distilling(distill: str, steps: int | None, own: bool) -> None:
     """Refuse what a student does not take, and steps of what is no student."""
     if steps and not distill:
         raise BadInput(
             "--steps is how many a student learns to take, and nothing is distilled.",
             "Say --distill MODEL too; of others steps are chosen by `verisim synthesize --steps`.",
         )
-    if distill and (start_from or planned):
+    if distill and own:
         raise BadInput(
             "A student has the network of its teacher, and begins with its weights.",
             "Leave out --from, --network, --joint and --configuration.",

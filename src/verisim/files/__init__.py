@@ -39,11 +39,12 @@ __all__ = [
 ]
 
 
-def read(path: Path, series: str | None = None) -> Volume:
+def read(path: Path, series: str | None = None, channels: int = 1) -> Volume:
     """Read one volume from a file or a folder of DICOM files.
 
     Args:
         series: SeriesInstanceUID, for a folder with more than one series.
+        channels: A NRRD file may hold so many values per voxel.
 
     Raises:
         NotFound: No such file.
@@ -56,7 +57,7 @@ def read(path: Path, series: str | None = None) -> Volume:
     if suffix in NIFTI:
         return nifti.read(path)
     if suffix in (*NRRD, SEGMENTATION_NRRD):
-        return nrrd.read(path)
+        return nrrd.read(path, channels)
     if path.is_dir() or suffix == DICOM or is_dicom(path):
         # SimpleITK takes 90 MB and half a second, which other formats need not pay
         from verisim.files import dicom

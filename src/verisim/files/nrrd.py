@@ -74,8 +74,8 @@ class Content:
     fields: Mapping[str, str]
 
 
-def read(path: Path) -> Volume:
-    """Read a NRRD file, with its voxels beside the header only if in the same folder.
+def read(path: Path, channels: int = 1) -> Volume:
+    """Read a NRRD file of so many channels, with its voxels beside the header or near it.
 
     Raises:
         UnreadableFile: Empty, truncated, not NRRD, or pointing out of its folder.
@@ -84,14 +84,14 @@ def read(path: Path) -> Volume:
         TooLarge: It would not fit into memory.
     """
     content = read_content(path)
-    if content.array.ndim == 4 and len(content.array) > 1:
+    layers = content.array.shape[:-3]
+    if layers not in ((), (1,), (channels,)):
         raise UnsupportedVolume(
-            f"{path.name} has {len(content.array)} values per voxel (colours, layers or "
-            "a time series), not one intensity.",
+            f"{path.name} has {layers[0]} values per voxel (colours, layers), not {channels}.",
             "Save one of them as a volume of its own.",
         )
     with naming(path):
-        return Volume(content.array.reshape(content.array.shape[-3:]), content.affine)
+        return Volume(content.array[0] if layers == (1,) else content.array, content.affine)
 
 
 def read_content(path: Path) -> Content:

@@ -20,6 +20,7 @@ from verisim.audit.nameless import nameless
 from verisim.audit.page import write_page
 from verisim.audit.release import release
 from verisim.audit.report import AuditReport
+from verisim.audit.side_by_side import write_pairs
 from verisim.audit.verdicts import Policy
 from verisim.card import ModelCard
 from verisim.dataset import Case, Dataset
@@ -48,7 +49,8 @@ class AuditRequest(BaseModel, frozen=True, extra="forbid"):
         plants: Copies of each kind that are planted.
         seed: Decides every random choice.
         stand_in: Let training patients stand in for held-out ones that are few.
-        images: Show the closest pairs, training images among them, on the page.
+        images: Show the closest pairs, training images among them, on the page, and leave them
+            as volumes.
         subject_pattern: Regular expression on the names of real cases; its first group is the
             patient.
         device: auto, cpu, cuda:0, …
@@ -107,7 +109,8 @@ class Auditing:
     """Audits the synthetic cases among the inputs.
 
     It leaves `report.html`; `report.json`, with names of training cases; and `released.zip`, the
-    cases that passed, unless the set is blocked. Scores that an earlier attempt found are kept.
+    cases that passed, unless the set is blocked; and `pairs.zip`, the closest pairs as volumes, if
+    images are wanted. Scores that an earlier attempt found are kept.
 
     Args:
         folders: Of the models; workers on other machines need the same.
@@ -150,6 +153,11 @@ class Auditing:
         pairs = closest_pairs(found.report, found.training, found.synthetic)
         write_page(task.results, found.report, pairs if asked.images else ())
         found.report.write(task.results)
+        if asked.images:
+            folder = task.scratch / "pairs"
+            shutil.rmtree(folder, ignore_errors=True)  # of an attempt that ended here
+            write_pairs(folder, found)
+            pack(folder, task.results / "pairs.zip")
         released = _let_out(found.report, task)
         return {**_told(found.report), "released": released, "seconds": _seconds(started)}
 

@@ -138,7 +138,7 @@ class Segmenting:
         progress.advance(0, 100, "reading")
         start = time.perf_counter()
         source = volume_in(task.inputs)
-        volume = files.read(source, asked.series or None)
+        volume = files.read(source, asked.series or None, len(card.channels))
         read = time.perf_counter()
         networks = self.networks or Unshared(self.folders)
         during = Share(progress, READ, SEGMENTED)

@@ -108,10 +108,11 @@ class Distilling:
         schedule = self.generation.noise
         noise = torch.randn(asked.clean.shape, generator=generator, device=generator.device)
         noise = noise.to(asked.clean) * asked.inside
-        if student is None and len(times) > 1:
-            return asked.clean * asked.inside + schedule.sigma(times[-1]) * noise
         # sampling begins with noise alone, so the first step is learned from nothing else
         noisy = schedule.sigma(times[0]) * noise
+        if student is None:
+            shown = asked.clean * asked.inside + schedule.sigma(times[-1]) * noise
+            return shown if len(times) > 1 else noisy
         for before, after in pairwise(times):
             noisy = DDIM(student, schedule).step(noisy, before, after, asked.known)
         return noisy
@@ -131,7 +132,7 @@ def student_of(
 
     Raises:
         BadCard: The teacher makes no cases out of noise, or is a student itself.
-        BadInput: So many steps are none, or no student's.
+        BadInput: So many steps are none, or no student's, or the name is the teacher's.
     """
     if not isinstance(teacher.generation, Generation):
         raise BadCard(
@@ -141,6 +142,11 @@ def student_of(
     if teacher.generation.student is not None:
         own = teacher.generation.student.teacher
         raise BadCard(f"{teacher.title} is a student of {own} already.", f"Distil {own} itself.")
+    if name == teacher.name:
+        raise BadInput(
+            f"A student that is called {name} would take the place of its teacher.",
+            f"Choose another name, e.g. {name}-fast.",
+        )
     taken = f"{steps} step{'s' if steps > 1 else ''}"
     return replace(
         teacher,
@@ -169,19 +175,35 @@ def distilling_of(teacher: ModelCard, card: ModelCard, device: str, seed: int) -
     assert isinstance(network, CaseGenerator), "the cards were checked"
     assert isinstance(asked, Generation), "the cards were checked"
     assert isinstance(own, Generation), "the cards were checked"
-    network = laid_out(network.requires_grad_(False).to(device), device)
+    laid_out(network.requires_grad_(False).to(device), device)
     return Distilling(network, asked, own.steps, seed)
 
 
-def check_told(teacher: ModelCard, told: Told) -> None:
-    """Refuse to teach a student other attributes than those that its teacher knows.
+def check_taught(card: ModelCard, teacher: ModelCard | None) -> None:
+    """Refuse to train a student without its teacher: it would unlearn its large steps.
+
+    Raises:
+        BadCard: It is a student, and there is no teacher.
+    """
+    student = card.generation.student if isinstance(card.generation, Generation) else None
+    if student is not None and teacher is None:
+        raise BadCard(
+            f"{card.name} is a student of {student.teacher}, and learns from nothing else.",
+            f"Train {student.teacher} further, and distil that.",
+        )
+
+
+def check_told(teacher: ModelCard | None, told: Told) -> None:
+    """Refuse to teach a student other attributes than those that its teacher, if any, knows.
 
     Raises:
         BadInput: They are others.
     """
+    if teacher is None:
+        return
     known = teacher.network.attributes if isinstance(teacher.network, Diffusing) else ()
-    asked = {one.name: set(one.values) for one in told.attributes}
-    if asked != {one.name: set(one.values) for one in known}:
+    own, other = ([(one.name, one.values) for one in each] for each in (known, told.attributes))
+    if own != other:
         raise BadInput(
             f"{teacher.title} knows the attributes {_titles(known)}, and its student would be "
             f"told {_titles(told.attributes)}.",

@@ -18,7 +18,7 @@ from verisim.networks.stylegan import Latents
 from verisim.planning.explain import sides
 from verisim.progress import SILENT, Progress
 from verisim.training.competing import of_generator
-from verisim.training.distilling import check_told
+from verisim.training.distilling import check_taught, check_told
 from verisim.training.examples import Example, Reader, shelf
 from verisim.training.learning import Learning
 from verisim.training.loop import Trained
@@ -75,6 +75,8 @@ class GeneratorFit:
             Diverged: The loss became a number that is none; the last checkpoint is kept.
         """
         started = time.monotonic()
+        check_taught(self.card, self.teacher)
+        begun = self.teacher or self.card
         teaching = self.dataset.split(self.train_split)
         check_enough(teaching, self.train_split)
         by_hand = self.telling.by_hand(self.dataset, self.train_split, self.validation_split)
@@ -90,20 +92,14 @@ class GeneratorFit:
                 self.dataset.split(self.validation_split), kept, self.validation_split, progress
             )
             told = by_hand.beside(self.telling.by_images(training, held_out))
-            if self.teacher:
-                check_told(self.teacher, told)
+            check_told(self.teacher, told)
             learning = Learning(
                 self.card, training, held_out, self.schedule, self.device, told, self.teacher
             )
             trained, schedule = self._learned(learning, run_folder, started, progress)
+            seen, spent = extents_of(training), trained.seconds
             about = record(
-                self.teacher or self.card,
-                self.dataset,
-                self.train_split,
-                extents_of(training),
-                schedule,
-                trained.seconds,
-                self.device,
+                begun, self.dataset, self.train_split, seen, schedule, spent, self.device
             )
             about = replace(about, fingerprint=fingerprint_of(training))
         measure = "loss" if isinstance(self.card.generation, Generation) else "distance"

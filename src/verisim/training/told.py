@@ -85,7 +85,7 @@ class Telling:
         if (self.table or self.families) and not isinstance(card.network, Diffusing):
             raise BadInput(
                 f"{card.name} is no diffusion model, and others cannot be told attributes.",
-                "Leave out --attributes and --intensity-families, or take --network diffusion or latent.",
+                "Leave out --attributes and --intensity-families, or take --network diffusion.",
             )
 
     def by_hand(self, dataset: Dataset, teaching: str, choosing: str) -> Told:

@@ -65,6 +65,7 @@ TABLE = (
     (ADMIN, "POST", "/jobs/train"),
     (ADMIN, "POST", "/jobs/synthesize"),
     (ADMIN, "POST", "/jobs/audit"),
+    (ADMIN, "GET", "/datasets"),
     (ADMIN, "DELETE", "/batch/infer"),
     (ADMIN, "POST", "/batch/infer/{model}"),
     (ADMIN, "DELETE", "/datastore/"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from monailabel.interfaces.app import MONAILabelApp
 
+from lib.datasets import names_in
 from lib.devices import chosen_device
 from lib.doors.who import Role, User
 from lib.jobs.asking import parsed
@@ -57,7 +58,7 @@ def _check(training: Dataset, held_out: Dataset, stand_in: bool) -> None:
 
 def _source(folder: Path | None, said: str, pattern: str = "") -> Source:
     """A data set of the server by its name, with a split if one is named."""
-    names = _names(folder)
+    names = names_in(folder)
     name, _, split = said.partition(":")
     if folder is None or name not in names:
         raise NotFound(
@@ -67,12 +68,6 @@ def _source(folder: Path | None, said: str, pattern: str = "") -> Source:
             else "Start the server with --conf datasets FOLDER, which holds folders of cases.",
         )
     return Source(folder / name, split or "all", pattern)
-
-
-def _names(folder: Path | None) -> list[str]:
-    if folder is None or not folder.is_dir():
-        return []
-    return sorted(path.name for path in folder.iterdir() if path.is_dir())
 
 
 def _synthetic(app: MONAILabelApp, asked: AuditRequest, folder: Path | None, user: User) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from lib.routes import (
+    datasets,
     datastore,
     health,
     infer,
@@ -30,6 +31,7 @@ def our_routes() -> APIRouter:
         refine,
         session,
         datastore,
+        datasets,
         jobs,
         studies,
         proxy,
