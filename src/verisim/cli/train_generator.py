@@ -154,6 +154,11 @@ def train_generator(
     terminal.note(f"Checkpoint and curves are in {folder}; the same command continues the run.")
     with terminal.warnings_as_notes(), terminal.progress("train", COUNT) as progress:
         trained = _timed(fit(folder, models, progress), chosen)
+    _tell(terminal, trained, folder)
+
+
+def _tell(terminal: Terminal, trained: ModelCard, folder: Path) -> None:
+    """Print what came of it."""
     figures = ", ".join(f"{key} {value:g}" for key, value in trained.figures.items())
     lines = (f"{trained.title}: {figures}", f"weights: {trained.weights_path}")
     terminal.answer({"model": trained, "run": folder}, *lines)
