@@ -12,8 +12,11 @@ HTTP = {"requests", "urllib", "urllib3", "http", "socket", "ssl", "ftplib"}
 ALLOWED = {"numpy", "vtk", "slicer", "qt", "ctk", "requests", "SimpleITK", "VerisimLib"}
 """Convention 8: the standard library and what Slicer bundles."""
 
-BARE = {"answers.py", "background.py", "cases.py", "client.py", "nrrd.py", "parameters.py",
-        "problems.py", "refusals.py", "repeat.py", "server.py", "state.py"}  # fmt: skip
+BARE = {
+    f"{room}.py"
+    for room in "answers background cases client nrrd parameters pieces problems refusals repeat "
+    "server state".split()
+}
 """Files that a Python without Slicer and without Qt can import."""
 
 WORDS = {"answers", "cases", "nrrd", "problems"}
@@ -21,7 +24,7 @@ WORDS = {"answers", "cases", "nrrd", "problems"}
 
 ROOMS = {
     "background.py": set(),
-    "client.py": {"problems", "refusals"},
+    "client.py": {"pieces", "problems", "refusals"},
     "parameters.py": set(),
     "scene/": {*WORDS, "scene"},
     "server.py": {"answers", "client", "problems"},

@@ -78,7 +78,11 @@ def test_cancelling_closes_what_the_call_waits_for_once() -> None:
         calls.append(1)
         closed.set()
 
-    job = Job(lambda job: closed.wait(5), stop).start()
+    def work(job: Job) -> bool:
+        job.when_cancelled(stop)
+        return closed.wait(5)
+
+    job = Job(work).start()
     job.cancel()
     job.cancel()
     assert job.join(2)

@@ -44,16 +44,13 @@ class Job(Generic[Result]):
 
     Args:
         call: What is done.
-        stop: Called once when the job is cancelled, on the canceller's thread, for example to
-            close the connection that the call waits for.
     """
 
-    def __init__(
-        self, call: Callable[[Job[Result]], Result], stop: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, call: Callable[[Job[Result]], Result]) -> None:
         self.step = Step()
         self.error: BaseException | None = None
-        self._call, self._stop = call, stop
+        self._call = call
+        self._stops: list[Callable[[], None]] = []
         self._result: list[Result] = []
         self._unwanted, self._ended = threading.Event(), threading.Event()
         name = f"verisim-job-{next(_numbers)}"
@@ -74,13 +71,24 @@ class Job(Generic[Result]):
             raise Cancelled
         self.step = Step(done, total, message)
 
+    def when_cancelled(self, stop: Callable[[], None]) -> None:
+        """Called by the work: this ends what it waits for.
+
+        Args:
+            stop: Called once when the job is cancelled, on the canceller's thread, for example
+                to close the connection that the call waits for.
+        """
+        self._stops.append(stop)
+        if self.cancelled:
+            stop()
+
     def cancel(self) -> None:
         """The answer is no longer wanted; the thread ends at its next step."""
         if self._unwanted.is_set() or self.finished:
             return
         self._unwanted.set()
-        if self._stop is not None:
-            self._stop()
+        for stop in list(self._stops):
+            stop()
 
     @property
     def cancelled(self) -> bool:

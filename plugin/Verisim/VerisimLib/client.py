@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from VerisimLib.pieces import PIECE, Part, Pieces, parts_of
 from VerisimLib.problems import (
     BadAddress,
     Cut,
@@ -25,9 +28,6 @@ from VerisimLib.problems import (
     Untrusted,
 )
 from VerisimLib.refusals import refusal
-
-PIECE = 1 << 20
-"""Bytes that are sent or read at once; smaller ones cost a turn of the event loop each."""
 
 CONNECT_SECONDS = 5.0
 """To reach the machine."""
@@ -51,29 +51,38 @@ class Address:
     key: str = field(default="", repr=False)
 
 
-class Pieces:
-    """Bytes in pieces, which `requests` sends with their length.
+class Wires:
+    """The open connections of a client: cut, a person who cancels need not wait for the server."""
 
-    Args:
-        content: All of it.
-        stopped: Asked before each piece.
-        show: Is told the percentage that has gone.
-    """
+    def __init__(self) -> None:
+        self._open: list[socket.socket] = []
 
-    def __init__(
-        self, content: bytes, stopped: Callable[[], bool], show: Callable[[float], None]
-    ) -> None:
-        self.content, self.stopped, self.show = content, stopped, show
+    def cut(self) -> None:
+        """End what waits; whoever waits hears of a broken connection."""
+        for wire in list(self._open):
+            try:
+                wire.shutdown(socket.SHUT_RDWR)
+            except OSError:  # it has ended already
+                continue
 
-    def __len__(self) -> int:
-        return len(self.content)
+    def mount(self, session: requests.Session) -> None:
+        """Know the connections of a session; those over a proxy end by themselves."""
+        kinds: dict[str, Any] = {"http": HTTPConnectionPool, "https": HTTPSConnectionPool}
+        for scheme, pool in kinds.items():
+            adapter = requests.adapters.HTTPAdapter()
+            adapter.poolmanager.pool_classes_by_scheme = {scheme: self._known(pool)}
+            session.mount(f"{scheme}://", adapter)
 
-    def __iter__(self) -> Iterator[bytes]:
-        for start in range(0, len(self.content), PIECE):
-            if self.stopped():
-                raise Stopped()
-            yield self.content[start : start + PIECE]
-            self.show(100 * min(1.0, (start + PIECE) / len(self.content)))
+    def _known(self, pool: Any) -> type:
+        """A pool of connections that are kept here."""
+        keep = self._open.append
+
+        class Known(pool.ConnectionCls):  # type: ignore[misc]
+            def connect(self) -> None:
+                super().connect()
+                keep(self.sock)
+
+        return type("KnownPool", (pool,), {"ConnectionCls": Known})
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,7 @@ class Body:
     """
 
     json: Mapping[str, Any] | None = None
-    files: Sequence[tuple[str, tuple[str | None, Any]]] | None = None
+    files: Sequence[Part] | None = None
     data: Pieces | None = None
 
 
@@ -103,18 +112,23 @@ class Client:
         address: Where it is, and the person's key.
         stopped: Asked between two pieces of every answer; true: the person cancelled.
         seconds: How long the server may be silent.
+        wires: Its connections, for who wants to cut them.
     """
 
     address: Address
     stopped: Callable[[], bool] = never
     seconds: float = 30.0
+    wires: Wires | None = None
 
     def json(
         self, method: str, route: str, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """The answer as an object; of an empty answer an empty one."""
-        with self._asked(method, route, Body(json=body)) as response:
-            return _object(self._content(response))
+        """The answer as an object; of an empty answer an empty one.
+
+        What a server has begun must be known to be ended, so this is not stopped half-way.
+        """
+        with self._asked(method, route, Body(json=body), method != "GET") as response:
+            return _object(self._content(response, whole=True))
 
     def form(
         self,
@@ -124,8 +138,10 @@ class Client:
         files: Sequence[tuple[str, bytes]] = (),
         part: str = "file",
     ) -> dict[str, Any]:
-        """Send parameters and files; the answer as an object."""
-        return _object(self.answer(method, route, params, files, part))
+        """Send parameters and files; the answer as an object. It is not stopped half-way."""
+        body = Body(files=parts_of(params, files, part))
+        with self._asked(method, route, body, True) as response:
+            return _object(self._content(response, whole=True))
 
     def answer(
         self,
@@ -136,9 +152,7 @@ class Client:
         part: str = "file",
     ) -> bytes:
         """Send parameters and files; the answer as it is."""
-        parts: list[tuple[str, tuple[str | None, Any]]] = [("params", (None, json.dumps(params)))]
-        parts += [(part, (name, content)) for name, content in files]
-        with self._asked(method, route, Body(files=parts)) as response:
+        with self._asked(method, route, Body(files=parts_of(params, files, part))) as response:
             return self._content(response)
 
     def send(self, route: str, content: bytes, show: Callable[[float], None]) -> None:
@@ -160,13 +174,17 @@ class Client:
             return self._content(response, show)
 
     @contextmanager
-    def _asked(self, method: str, route: str, body: Body = NOTHING) -> Iterator[requests.Response]:
+    def _asked(
+        self, method: str, route: str, body: Body = NOTHING, whole: bool = False
+    ) -> Iterator[requests.Response]:
         """The answer, as soon as its head has come."""
         headers = {"X-API-Key": self.address.key} if self.address.key else {}
         address = checked(self.address.url)
         with _told(address, self.seconds), requests.Session() as session:
             # a proxy of the hospital does not know this machine's own addresses
             session.trust_env = urlsplit(address).hostname not in ("localhost", "127.0.0.1", "::1")
+            if self.wires is not None and not whole:
+                self.wires.mount(session)
             timeout = (CONNECT_SECONDS, self.seconds)
             with session.request(
                 method,
@@ -183,18 +201,21 @@ class Client:
                 yield response
 
     def _content(
-        self, response: requests.Response, show: Callable[[float], None] | None = None
+        self,
+        response: requests.Response,
+        show: Callable[[float], None] | None = None,
+        whole: bool = False,
     ) -> bytes:
-        whole = int(response.headers.get("Content-Length") or 0)
+        length = int(response.headers.get("Content-Length") or 0)
         packed = "Content-Encoding" in response.headers
         content = bytearray()
         for piece in response.iter_content(PIECE):
-            if self.stopped():
+            if self.stopped() and not whole:
                 raise Stopped()
             content += piece
-            if show and whole and not packed:
-                show(100 * min(1.0, len(content) / whole))
-        if whole and not packed and len(content) != whole:
+            if show and length and not packed:
+                show(100 * min(1.0, len(content) / length))
+        if length and not packed and len(content) != length:
             raise requests.exceptions.ChunkedEncodingError("fewer bytes than announced")
         return bytes(content)
 

@@ -12,19 +12,21 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from VerisimLib import repeat
 from VerisimLib.answers import Info, Model
 from VerisimLib.background import Job
-from VerisimLib.client import Address, Client
+from VerisimLib.client import Address, Client, Wires
 from VerisimLib.panels.connection import ConnectionBox
 from VerisimLib.panels.work import Work
 from VerisimLib.scene import tables
 from VerisimLib.server import Server
 
-Reach = Callable[[Address, Callable[[], bool]], Server]
-"""From an address, and a question whether the person cancelled, to a server."""
+Reach = Callable[[Address, Job], Server]
+"""From an address, and the job that asks, to a server."""
 
 
-def reach(address: Address, stopped: Callable[[], bool]) -> Server:
-    """The real one, over HTTP."""
-    return Server(Client(address, stopped))
+def reach(address: Address, job: Job) -> Server:
+    """The real one, over HTTP; who cancels the job need not wait for the server's answer."""
+    wires = Wires()
+    job.when_cancelled(wires.cut)
+    return Server(Client(address, lambda: job.cancelled, wires=wires))
 
 
 class Panel:
@@ -70,7 +72,7 @@ class Panel:
 
     def server(self, job: Job) -> Server:
         """The server, as the work of a job sees it."""
-        return self._reach(self.address, lambda: job.cancelled)
+        return self._reach(self.address, job)
 
     def enter(self) -> None:
         """Called when the user comes to the panel."""
@@ -99,7 +101,7 @@ class Panel:
         self.work.say(_("Copied: {text}").format(text=text) if text else _("Nothing to repeat."))
 
     def _greet(self, address: str, key: str, job: Job) -> Info:
-        return self._reach(Address(address, key), lambda: job.cancelled).info()
+        return self._reach(Address(address, key), job).info()
 
 
 def told(job: Job) -> Callable[[float, str], None]:
