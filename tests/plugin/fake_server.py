@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "plugin" / "Verisim"))
 
-from VerisimLib.nrrd import Grid, packed, unpacked  # noqa: E402
+from VerisimLib.nrrd import Grid, packed, unpacked
 
 MODEL = {
     "type": "segmentation",
@@ -67,7 +67,8 @@ class Answer(BaseHTTPRequestHandler):
         if route == "/_seen":
             return self._send(json.dumps(seen).encode())
         seen.append(f"{self.command} {route.split('/u')[0]}{'/u' * route.startswith('/u')}")
-        time.sleep(told["silent"].get(route, 0))
+        if self.command != "DELETE":
+            time.sleep(told["silent"].get(route, 0))
         if told["key"] and self.headers.get("X-API-Key") != told["key"]:
             return self._send(b"{}", 401)
         if route in told["refuse"]:
@@ -140,5 +141,6 @@ class Server(ThreadingHTTPServer):
 
 if __name__ == "__main__":
     server = Server(("127.0.0.1", 0), Answer)
-    print(server.server_port, flush=True)
+    sys.stdout.write(f"{server.server_port}\n")
+    sys.stdout.flush()
     server.serve_forever()

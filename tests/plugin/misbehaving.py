@@ -37,10 +37,9 @@ class Fake:
 @contextmanager
 def misbehaving() -> Iterator[Fake]:
     """Start it, and end it."""
-    process = subprocess.Popen([sys.executable, PROGRAM], stdout=subprocess.PIPE, text=True)
-    try:
+    with subprocess.Popen([sys.executable, PROGRAM], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield Fake(f"http://127.0.0.1:{int(process.stdout.readline())}")
-    finally:
-        process.terminate()
-        process.wait(10)
+        try:
+            yield Fake(f"http://127.0.0.1:{int(process.stdout.readline())}")
+        finally:
+            process.terminate()

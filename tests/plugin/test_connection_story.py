@@ -132,8 +132,9 @@ def test_a_server_that_never_answers_is_given_up(panel: object, server: Fake) ->
     )
 
 
-def test_a_server_with_another_certificate_is_not_trusted(box: object, server: Fake) -> None:
-    assert "Check" in tried(box, server.address.replace("http:", "https:"))
+def test_https_where_there_is_none_is_a_sentence(box: object, server: Fake) -> None:
+    said = tried(box, server.address.replace("http:", "https:"))
+    assert "does not speak https. Write http:// instead." in said
 
 
 def test_closing_while_the_server_thinks_leaves_nothing(

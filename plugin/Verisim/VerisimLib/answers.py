@@ -250,9 +250,15 @@ def _model(name: str, told: Mapping[str, Any]) -> Model:
         tuple(told.get("channels") or ("image",)),
         int(told.get("version") or 0),
         float(told.get("seconds_per_volume") or 0),
-        told.get("config") or {},
+        _settings(told),
         tuple((str(one), tuple(map(str, values))) for one, values in attributes.items()),
     )
+
+
+def _settings(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What may be asked; steps of what makes cases are told beside the rest."""
+    steps = told.get("steps") or 0
+    return {**(told.get("config") or {}), **({"steps": steps} if steps else {})}
 
 
 def _color(told: Sequence[float] | None) -> tuple[float, float, float] | None:

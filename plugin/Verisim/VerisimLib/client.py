@@ -248,6 +248,8 @@ def _told(address: str, seconds: float) -> Iterator[None]:
     except Stopped:
         raise
     except requests.exceptions.SSLError as error:
+        if "WRONG_VERSION" in str(error) or "record layer" in str(error):
+            raise Untrusted(f"{where} does not speak https.", "Write http:// instead.") from error
         raise Untrusted(
             f"The certificate of {host} is not trusted here.",
             "Ask the server's admin for the hospital's certificate authority, or check the name.",

@@ -52,5 +52,7 @@ def read(kind: type[Kept], text: str) -> Kept:
 
 def tidy_address(text: str) -> str:
     """What the user meant: with a scheme, without spaces and the last slash."""
-    address = text.strip().rstrip("/")
-    return address if not address or "://" in address else f"http://{address}"
+    address = text.strip()
+    if address and "://" not in address:
+        address = f"http://{address}"
+    return address.rstrip("/")
