@@ -25,7 +25,7 @@ demo/studies:  # a copy, since the server keeps labels beside the images
 test: $(VENV)/.tests test-plugin  ## every test that takes seconds
 	$(BIN)/python -m pytest -m "not slow"
 
-test-plugin: $(PLUGIN)/.installed  ## the 3D Slicer panels, in a stand-in for Slicer, without a display
+test-plugin: $(PLUGIN)/.installed $(VENV)/.server  ## the 3D Slicer panels, in a stand-in for Slicer, without a display
 	$(PLUGIN)/bin/python plugin/system_libraries.py
 	env -u DISPLAY QT_QPA_PLATFORM=offscreen OMP_WAIT_POLICY=PASSIVE \
 		timeout 600 $(PLUGIN)/bin/python -m pytest -q tests/plugin
