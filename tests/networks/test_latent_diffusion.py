@@ -1,9 +1,12 @@
 """Autoencoders and diffusion of their numbers: shapes, parts, and what is told to whom."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from verisim.errors import BadCard
+from verisim.networks.attributes import Attribute, beside
 from verisim.networks.autoencoder import Autoencoder
 from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.networks.latent_diffusion import (
@@ -183,3 +186,23 @@ def test_too_few_stages_are_refused(stages: int, latents: int) -> None:
     strides = ((1, 1, 1), *((2, 2, 2),) * (stages - 1))
     with pytest.raises(BadCard, match="Latent diffusion cannot have"):
         LatentDiffusion((4,) * stages, strides, ((3, 3, 3),) * stages, latents)
+
+
+@torch.inference_mode()
+def test_both_denoisers_follow_attributes_but_unknown_ones() -> None:
+    plan = replace(VOLUMES, attributes=(Attribute("size", ("large", "small")),))
+    network = awake(plan.build(1, 3))
+    assert network.labels is not None
+    for denoiser, size in ((network.labels, 8), (network.image, 4)):
+        noisy, t = torch.randn(1, denoiser.made, *(size,) * 3), torch.tensor([0.5])
+        known = torch.ones(1, denoiser.known, *(size,) * 3)
+        plain, unknown, large, small = (
+            denoiser(noisy, t, one)
+            for one in (
+                known,
+                *(beside(known, torch.tensor([told])) for told in ([0.0, 0], [1.0, 0], [0.0, 1])),
+            )
+        )
+        assert torch.equal(plain, unknown)
+        assert not torch.allclose(plain, large, atol=1e-3)
+        assert not torch.allclose(large, small, atol=1e-3)
