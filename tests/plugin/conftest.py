@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,8 @@ def _ended(running: Host) -> None:
     acting.settle(lambda: not guards.running_jobs(), seconds=3)
     problems = running.left_over()
     scene.end(running.app.world)
+    del running
+    gc.collect()  # or a thread of the next test would free this one's nodes
     assert problems == []
 
 

@@ -17,6 +17,7 @@ BARE = {
     *(
         "pieces.py",
         "problems.py",
+        "questions.py",
         "refusals.py",
         "repeat.py",
         "server.py",
@@ -33,7 +34,7 @@ ROOMS = {
     "client.py": {"pieces", "problems", "refusals"},
     "parameters.py": set(),
     "scene/": {*WORDS, "scene"},
-    "server.py": {"answers", "client", "problems"},
+    "server.py": {"answers", "client", "problems", "questions"},
     "state.py": {"answers"},
 }
 """What each room may import of the others; those that are not named here may all."""

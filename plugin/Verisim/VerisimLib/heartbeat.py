@@ -12,6 +12,8 @@ from VerisimLib.background import Job
 BEAT_MS = 20
 BREATH_S = 0.004
 """Slicer keeps Python's lock while it waits for events; a slot that sleeps hands it over."""
+PARTING_S = 1.0
+"""For a thread whose panel goes."""
 
 
 class Heartbeat:
@@ -26,6 +28,7 @@ class Heartbeat:
     def __init__(self, progress: Callable[[Job], None], ended: Callable[[Job], None]) -> None:
         self._progress, self._ended = progress, ended
         self._job: Job | None = None
+        self._leaving: list[Job] = []
         self._timer = qt.QTimer()
         self._timer.setInterval(BEAT_MS)
         self._timer.connect("timeout()", self._beat)
@@ -57,16 +60,26 @@ class Heartbeat:
         job, self._job = self._job, None
         if job is not None:
             job.cancel()
-            job.join(1.0)
+            self._leaving.append(job)
+        for unwanted in self._leaving:
+            unwanted.join(PARTING_S)
 
     def _beat(self) -> None:
         time.sleep(BREATH_S)
         job = self._job
+        # a cancelled thread still has a word to say to the server
+        self._leaving = [unwanted for unwanted in self._leaving if not unwanted.finished]
         if job is None:
-            self._timer.stop()
+            self._rest()
         elif job.finished or job.cancelled:
-            self._timer.stop()
             self._job = None
+            self._leaving += [] if job.finished else [job]
+            self._rest()
             self._ended(job)
         else:
             self._progress(job)
+
+    def _rest(self) -> None:
+        """Stop ticking when no thread is left."""
+        if not self._leaving:
+            self._timer.stop()

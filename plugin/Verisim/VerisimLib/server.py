@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from VerisimLib.answers import (
@@ -22,12 +22,16 @@ from VerisimLib.answers import (
 )
 from VerisimLib.client import Client
 from VerisimLib.problems import Busy, Cut, Odd, Problem, Refused, Stopped, TooSlow, WrongVersion
+from VerisimLib.questions import Question, Refinement
 
 POLL_SECONDS = 0.4
 """Between two looks at a job."""
 
 PATIENCE = 5
 """Looks that may fail one after the other."""
+
+PARTING_SECONDS = 2.0
+"""For the last word to a server: the person has gone on."""
 
 PASSING = (Cut, TooSlow, Refused, Busy)
 """What may be over a moment later."""
@@ -41,46 +45,6 @@ Show = Callable[[float, str], None]
 
 def silent(percent: float, message: str) -> None:
     """Show nothing."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of a model about a volume.
-
-    Args:
-        model: Its name.
-        settings: By name, such as samples, steps and seed.
-        outputs: label, probability, uncertainty, samples.
-    """
-
-    model: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    outputs: Sequence[str] = ("label", "uncertainty", "probability")
-
-
-class Placed(Protocol):
-    """A click: a place in mm (RAS), a label, and whether it belongs to it."""
-
-    place: tuple[float, float, float]
-    label: str
-    belongs: bool
-
-
-@dataclass(frozen=True)
-class Refinement:
-    """What clicks ask of a model.
-
-    Args:
-        model: Its name.
-        upload: Id of the volume.
-        settings: As the segmentation was asked for.
-        clicks: All of them.
-    """
-
-    model: str
-    upload: str
-    settings: Mapping[str, Any]
-    clicks: Sequence[Placed]
 
 
 @dataclass(frozen=True)
@@ -224,9 +188,16 @@ class Server:
         end = time.monotonic() + POLL_SECONDS
         while not job.ended and time.monotonic() < end:
             if self.client.stopped():
-                Server(Client(self.client.address)).cancel(id_)
+                self._give_up(id_)
                 raise Stopped()
             time.sleep(0.02)
+
+    def _give_up(self, id_: str) -> None:
+        """Tell the server that nobody wants a job any more; a server that is away cannot know."""
+        try:
+            Server(Client(self.client.address, seconds=PARTING_SECONDS)).cancel(id_)
+        except PASSING:
+            return
 
     def fetch(self, url: str, show: Show = silent) -> bytes:
         """The content of a file of the server.

@@ -11,8 +11,8 @@ from slicer.i18n import tr as _
 from VerisimLib.background import Job
 from VerisimLib.nrrd import Grid, unpacked
 from VerisimLib.panels.panel import fill
+from VerisimLib.questions import Refinement
 from VerisimLib.scene import nodes, points, segments, volumes
-from VerisimLib.server import Refinement
 
 if TYPE_CHECKING:
     from VerisimLib.panels.segment import SegmentPanel

@@ -18,8 +18,9 @@ from VerisimLib.panels.clicks import Clicks
 from VerisimLib.panels.panel import Panel, fill, named, told
 from VerisimLib.panels.results import Result, Results
 from VerisimLib.panels.studies import Studies
+from VerisimLib.questions import Question
 from VerisimLib.scene import nodes, volumes
-from VerisimLib.server import Question, Server
+from VerisimLib.server import Server
 from VerisimLib.state import answer_text, model_text, segment_block
 
 CHANNELS = 4
