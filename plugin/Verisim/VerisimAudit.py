@@ -46,6 +46,7 @@ class VerisimAuditWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
 
     def cleanup(self) -> None:
         """Nothing stays behind."""
@@ -68,6 +69,10 @@ class VerisimAuditWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneEndClose(self, caller: object, event: str) -> None:
         """All nodes are gone."""
         self.panel.scene_closed()
+
+    def onSceneEndImport(self, caller: object, event: str) -> None:
+        """A scene has come."""
+        self.panel.scene_loaded()
 
     def onReload(self) -> None:
         """Slicer reloads this file only: what it imports goes, too."""

@@ -27,6 +27,37 @@ class Servers:
         return replace(self, recent=(address, *others)[:MOST_SERVERS])
 
 
+@dataclass(frozen=True)
+class SegmentChoices:
+    """What is chosen in the panel that segments; each field is a widget of this name."""
+
+    model: str = ""
+    other: str = ""
+    samples: int = 5
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class SynthesizeChoices:
+    """What is chosen in the panel that makes cases; each field is a widget of this name."""
+
+    model: str = ""
+    count: int = 4
+    seed: int = 0
+    steps: int = 0
+
+
+@dataclass(frozen=True)
+class AuditChoices:
+    """What is chosen in the panel that audits; each field is a widget of this name."""
+
+    training: str = ""
+    heldOut: str = ""
+    plants: int = 12
+    standIn: bool = False
+    images: bool = False
+
+
 def written(parameters: object) -> str:
     """JSON of a frozen dataclass."""
     return json.dumps(asdict(parameters), sort_keys=True)

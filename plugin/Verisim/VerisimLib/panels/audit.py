@@ -15,7 +15,9 @@ from VerisimLib.answers import Dataset, Synthesis
 from VerisimLib.background import Job
 from VerisimLib.cases import pairs, unpack_into
 from VerisimLib.nrrd import Grid
+from VerisimLib.panels.choices import Choices
 from VerisimLib.panels.panel import Panel, fill, show_chart, told
+from VerisimLib.parameters import AuditChoices
 from VerisimLib.problems import Rejected
 from VerisimLib.scene import origin, synthetic, tables
 from VerisimLib.scene import pairs as pairs_shown
@@ -49,6 +51,10 @@ class AuditPanel(Panel):
     """See the module."""
 
     UI = "Audit"
+
+    def kept(self) -> Choices:
+        """Sets and ticks."""
+        return Choices("VerisimAudit", self.ui, AuditChoices)
 
     def set_up(self) -> None:
         """Connect the widgets."""
@@ -94,6 +100,7 @@ class AuditPanel(Panel):
 
     def audit(self) -> None:
         """Ask whether the chosen cases copy patients."""
+        self.choices.keep()
         asked = {
             "training": self.ui.training.currentText,
             "held_out": self.ui.heldOut.currentText,
@@ -178,6 +185,7 @@ class AuditPanel(Panel):
         plain = [one.name for one in self.datasets if not one.splits]
         fill(ui.training, named + plain)
         fill(ui.heldOut, named + plain)
+        self.choices.grant()
         chosen = {
             "synthetic cases": self._synthesis,
             "training set": ui.training.currentText,

@@ -13,6 +13,7 @@ from VerisimLib import repeat
 from VerisimLib.answers import Info, Model
 from VerisimLib.background import Job
 from VerisimLib.client import Address, Client, Wires
+from VerisimLib.panels.choices import Choices
 from VerisimLib.panels.connection import ConnectionBox
 from VerisimLib.panels.work import Work
 from VerisimLib.scene import tables
@@ -56,8 +57,14 @@ class Panel:
         for widget in (self.connection.widget, self.widget, self.work.widget):
             layout.addWidget(widget)
         self.widget.setMRMLScene(slicer.mrmlScene)
+        self.choices = self.kept()
         self.set_up()
+        self.choices.put()
         self.refresh()
+
+    def kept(self) -> Choices:
+        """What is kept with the scene; for the panels."""
+        raise NotImplementedError
 
     def set_up(self) -> None:
         """Connect the widgets; for the panels."""
@@ -86,7 +93,13 @@ class Panel:
         self.work.cancel()
 
     def scene_closed(self) -> None:
-        """Called when the scene is empty."""
+        """Called when the scene is empty: what was chosen beside the nodes is kept anew."""
+        self.choices.keep()
+        self.refresh()
+
+    def scene_loaded(self) -> None:
+        """Called when a scene has come: what was chosen in it is chosen again."""
+        self.choices.put()
         self.refresh()
 
     def cleanup(self) -> None:

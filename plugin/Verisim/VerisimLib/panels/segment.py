@@ -14,10 +14,12 @@ from VerisimLib.answers import Job as Told
 from VerisimLib.answers import Model
 from VerisimLib.background import Job
 from VerisimLib.nrrd import Grid, packed, unpacked
+from VerisimLib.panels.choices import Choices
 from VerisimLib.panels.clicks import Clicks
 from VerisimLib.panels.panel import Panel, fill, named, told
 from VerisimLib.panels.results import Result, Results
 from VerisimLib.panels.studies import Studies
+from VerisimLib.parameters import SegmentChoices
 from VerisimLib.questions import Question
 from VerisimLib.scene import nodes, volumes
 from VerisimLib.server import Server
@@ -56,6 +58,11 @@ class SegmentPanel(Panel):
 
     UI = "Segment"
 
+    def kept(self) -> Choices:
+        """Models, numbers and volumes."""
+        names = ("volume", *(f"channel{k}" for k in range(2, CHANNELS + 1)))
+        return Choices("VerisimSegment", self.ui, SegmentChoices, names)
+
     def set_up(self) -> None:
         """Connect the widgets."""
         ui = self.ui
@@ -84,6 +91,7 @@ class SegmentPanel(Panel):
         self.work.attempt(self._segment)
 
     def _segment(self) -> None:
+        self.choices.keep()
         question, models = volumes.sent(self.chosen), [self.model]
         other = named(self._models, self.ui.other.currentText)
         models += [other] if other is not None else []
@@ -115,6 +123,7 @@ class SegmentPanel(Panel):
         """Allow what can be done now."""
         fill(self.ui.model, [model.name for model in self._models])
         fill(self.ui.other, [_("none"), *(model.name for model in self._models)])
+        self.choices.grant()
         model = self.model
         self.ui.modelAbout.text = model_text(model)
         for k, box in enumerate(self._channel_boxes, start=1):

@@ -13,8 +13,10 @@ from VerisimLib.answers import Model
 from VerisimLib.background import Job
 from VerisimLib.cases import MadeCase, made_cases
 from VerisimLib.nrrd import packed
+from VerisimLib.panels.choices import Choices
 from VerisimLib.panels.panel import Panel, fill, named, told
 from VerisimLib.panels.thumbnails import Thumbnails
+from VerisimLib.parameters import SynthesizeChoices
 from VerisimLib.scene import conditions, nodes, origin, overlay, synthetic
 from VerisimLib.state import estimate_text, made_text, make_block, model_text
 
@@ -43,6 +45,10 @@ class SynthesizePanel(Panel):
     """See the module."""
 
     UI = "Synthesize"
+
+    def kept(self) -> Choices:
+        """Model, numbers and the drawing."""
+        return Choices("VerisimSynthesize", self.ui, SynthesizeChoices, ("condition",))
 
     def set_up(self) -> None:
         """Connect the widgets."""
@@ -74,6 +80,7 @@ class SynthesizePanel(Panel):
         self.work.attempt(self._make)
 
     def _make(self) -> None:
+        self.choices.keep()
         model, settings = self.model, self._settings()
         drawn = self.ui.condition.currentNode()
         grids = [conditions.label_map(drawn, model.labels)] if drawn is not None else []
@@ -138,6 +145,7 @@ class SynthesizePanel(Panel):
         """Allow what can be done now."""
         ui, model = self.ui, self.model
         fill(ui.model, [one.name for one in self._models])
+        self.choices.grant()
         model = self.model
         ui.modelAbout.text = model_text(model)
         ui.estimate.text = estimate_text(model, int(ui.count.value), int(ui.steps.value))
