@@ -13,6 +13,7 @@ from VerisimLib.cases import MadeCase
 from VerisimLib.nrrd import Grid
 from VerisimLib.problems import Rejected
 from VerisimLib.scene import (
+    choices,
     conditions,
     origin,
     overlay,
@@ -136,6 +137,14 @@ def test_scores_are_drawn_with_their_threshold() -> None:
     assert names == ["synthetic", "held-out", "threshold"]
     line = chart.GetNthPlotSeriesNode(2).GetTableNode().GetTable()
     assert [line.GetColumn(0).GetValue(k) for k in range(2)] == [1.5, 1.5]
+
+
+def test_a_plot_is_shown_though_another_node_has_its_name() -> None:
+    chart = tables.curve("loss", [0.0, 1.0], [2.0, 1.0])
+    choices.keep("VerisimAudit", "{}", {})
+    view = tables.view_for("VerisimAudit", chart)
+    assert view.GetPlotChartNodeID() == chart.GetID()
+    assert tables.view_for("VerisimAudit", chart) is view
 
 
 def test_origins_and_cases_of_the_server_stay_with_the_node() -> None:

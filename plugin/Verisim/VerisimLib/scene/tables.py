@@ -86,7 +86,8 @@ def curve(
 
 def view_for(name: str, chart: slicer.vtkMRMLPlotChartNode) -> slicer.vtkMRMLPlotViewNode:
     """The view node of a plot in a panel, which shows a chart."""
-    node = slicer.mrmlScene.GetFirstNodeByName(name)
+    known = slicer.util.getNodesByClass("vtkMRMLPlotViewNode")
+    node = next((view for view in known if view.GetLayoutName() == name), None)
     if node is None:
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotViewNode", name)
         node.SetLayoutName(name)
