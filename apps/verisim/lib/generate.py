@@ -27,7 +27,7 @@ from verisim.diffusion import Generation
 from verisim.errors import BadInput, VerisimError
 from verisim.jobs.synthesizing import SynthesizeRequest
 from verisim.networks.attributes import Attribute
-from verisim.networks.network import Diffusing
+from verisim.networks.network import attributes_of
 from verisim.synthesis import Synthesizer, SyntheticCase
 from verisim.synthesis.given import check_given, for_label_maps, read_given
 from verisim.synthesis.provenance import warning_of
@@ -97,8 +97,7 @@ class GenerateTask(InferTask):
 
     @property
     def _attributes(self) -> tuple[Attribute, ...]:
-        network = self._models.card(self._name).network
-        return network.attributes if isinstance(network, Diffusing) else ()
+        return attributes_of(self._models.card(self._name).network)
 
     def is_valid(self) -> bool:
         """Whether the model can be offered."""

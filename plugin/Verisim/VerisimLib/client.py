@@ -73,7 +73,7 @@ class Wires:
             adapter.poolmanager.pool_classes_by_scheme = {scheme: self._known(pool)}
             session.mount(f"{scheme}://", adapter)
 
-    def _known(self, pool: Any) -> type:
+    def _known(self, pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
         """A pool of connections that are kept here."""
         keep = self._open.append
 
@@ -139,9 +139,7 @@ class Client:
         part: str = "file",
     ) -> dict[str, Any]:
         """Send parameters and files; the answer as an object. It is not stopped half-way."""
-        body = Body(files=parts_of(params, files, part))
-        with self._asked(method, route, body, True) as response:
-            return _object(self._content(response, whole=True))
+        return _object(self.answer(method, route, params, files, part, whole=True))
 
     def answer(
         self,
@@ -150,20 +148,22 @@ class Client:
         params: Mapping[str, Any],
         files: Sequence[tuple[str, bytes]] = (),
         part: str = "file",
+        whole: bool = False,
     ) -> bytes:
-        """Send parameters and files; the answer as it is."""
-        with self._asked(method, route, Body(files=parts_of(params, files, part))) as response:
-            return self._content(response)
+        """Send parameters and files; the answer as it is, not stopped half-way if `whole`."""
+        body = Body(files=parts_of(params, files, part))
+        with self._asked(method, route, body, whole) as response:
+            return self._content(response, whole=whole)
 
     def send(self, route: str, content: bytes, show: Callable[[float], None]) -> None:
         """Put bytes there."""
         with self._asked("PUT", route, Body(data=Pieces(content, self.stopped, show))):
             pass
 
-    def exists(self, route: str, method: str = "HEAD") -> bool:
+    def exists(self, route: str) -> bool:
         """Whether there is something."""
         try:
-            with self._asked(method, route):
+            with self._asked("HEAD", route):
                 return True
         except (NoSuchRoute, Rejected):
             return False

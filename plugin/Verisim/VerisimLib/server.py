@@ -21,7 +21,18 @@ from VerisimLib.answers import (
     syntheses_of,
 )
 from VerisimLib.client import Client
-from VerisimLib.problems import Busy, Cut, Odd, Problem, Refused, Stopped, TooSlow, WrongVersion
+from VerisimLib.problems import (
+    Busy,
+    Cut,
+    NoSuchRoute,
+    Odd,
+    Problem,
+    Refused,
+    Rejected,
+    Stopped,
+    TooSlow,
+    WrongVersion,
+)
 from VerisimLib.questions import Question, Refinement
 
 POLL_SECONDS = 0.4
@@ -210,7 +221,10 @@ class Server:
     def preview(self, id_: str) -> bytes:
         """A picture (PNG) of what a job makes at present; empty if there is none yet."""
         route = f"/jobs/{quote(id_)}/preview"
-        return self.client.read(route) if self.client.exists(route, "GET") else b""
+        try:
+            return self.client.read(route)
+        except (NoSuchRoute, Rejected):
+            return b""
 
     def infer(self, question: Question, content: bytes) -> bytes:
         """A label map (.nrrd) of a plain MONAI Label server, which knows no jobs."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from verisim.audit.collection import Collection
-from verisim.audit.heat_map import agreement_of, scaled
-from verisim.audit.measure import Alignment
+from verisim.audit.heat_map import Agreement, agreement_of, scaled
 from verisim.audit.report import AuditReport
 
 Picture = npt.NDArray[np.float64]
@@ -51,24 +51,28 @@ def closest_pairs(
         synthetic: Likewise.
         count: How many pairs.
     """
+    laid = laid_pairs(report, training, synthetic, count)
+    return tuple(_pair(name, made, found) for name, made, found in laid)
+
+
+def laid_pairs(
+    report: AuditReport, training: Collection, synthetic: Collection, count: int
+) -> Iterator[tuple[str, npt.NDArray[np.float32], Agreement]]:
+    """The closest pairs, first those of the highest score; see `closest_pairs`.
+
+    Yields:
+        The name of a synthetic case, its image (C, X, Y, Z), and its training case laid onto it.
+    """
     rows = {name: k for k, name in enumerate(synthetic.names)}
     own = {name: k for k, name in enumerate(training.names)}
-    return tuple(
-        _pair(
-            case.name,
-            synthetic.images[rows[case.name]],
-            training.images[own[case.sight.nearest]],
-            case.sight.alignment,
-        )
-        for case in report.cases[:count]
-    )
+    for case in report.cases[:count]:
+        made = np.asarray(synthetic.images[rows[case.name]])
+        real = np.asarray(training.images[own[case.sight.nearest]])
+        yield case.name, made, agreement_of(made, real, case.sight.alignment)
 
 
-def _pair(
-    name: str, made: npt.NDArray[np.float32], real: npt.NDArray[np.float32], how: Alignment
-) -> Pair:
+def _pair(name: str, made: npt.NDArray[np.float32], found: Agreement) -> Pair:
     """Two images (C, X, Y, Z) at the slice where most agrees; of several channels the first."""
-    found = agreement_of(np.asarray(made), np.asarray(real), how)
     best = int(np.argmax(found.heat.mean(axis=(0, 1))))
     synthetic = np.asarray(made[0, ..., best], np.float64)
     training = scaled(np.asarray(found.laid[0, ..., best], np.float64), synthetic)

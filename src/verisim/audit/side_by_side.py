@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from verisim.audit.folder_audit import Audited
-from verisim.audit.heat_map import agreement_of, scaled
+from verisim.audit.gallery import laid_pairs
+from verisim.audit.heat_map import scaled
 from verisim.files import nrrd
 from verisim.files.atomic import make_folder
 from verisim.volume import Volume
@@ -35,17 +36,13 @@ def write_pairs(folder: Path, audited: Audited, count: int = MOST_PAIRS) -> int:
         StorageFailed: The disk refused.
     """
     make_folder(folder)
-    rows = {name: k for k, name in enumerate(audited.synthetic.names)}
-    own = {name: k for k, name in enumerate(audited.training.names)}
     affine = np.diag([*(side or 1.0 for side in audited.spacing_mm), 1.0])
-    shown = audited.report.cases[:count]
-    for number, case in enumerate(shown, start=1):
-        made = np.asarray(audited.synthetic.images[rows[case.name]])
-        real = np.asarray(audited.training.images[own[case.sight.nearest]])
-        found = agreement_of(made, real, case.sight.alignment)
+    pairs = laid_pairs(audited.report, audited.training, audited.synthetic, count)
+    number = 0
+    for number, (_, made, found) in enumerate(pairs, start=1):
         laid = scaled(found.laid[0], made[0])
         heat = found.heat.clip(0, 1)
         for part, array in zip(PARTS, (made[0], laid, made[0] - laid, heat), strict=True):
             volume = Volume(np.asarray(array, np.float32), affine)
             nrrd.write(folder / f"{number}-{part}.nrrd", volume)
-    return len(shown)
+    return number

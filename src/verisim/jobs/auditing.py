@@ -150,8 +150,8 @@ class Auditing:
         )
         with sparing_a_core():
             found = audit(progress)
-        pairs = closest_pairs(found.report, found.training, found.synthetic)
-        write_page(task.results, found.report, pairs if asked.images else ())
+        shown = (found.report, found.training, found.synthetic)
+        write_page(task.results, found.report, closest_pairs(*shown) if asked.images else ())
         found.report.write(task.results)
         if asked.images:
             folder = task.scratch / "pairs"

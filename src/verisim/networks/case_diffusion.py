@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import torch
 from pydantic import ConfigDict
@@ -21,8 +21,30 @@ LOUDNESS = 10.0
 by steps of one size, and without it attributes were a hundredth of the time after 1000 steps."""
 
 
+class CasePlan:
+    """What all plans of a diffusion of cases tell of their stages and attributes."""
+
+    strides: tuple[Triple, ...]
+    attributes: tuple[Attribute, ...]
+
+    @property
+    def divisor(self) -> Triple:
+        """A patch must be a multiple of this along each axis."""
+        return divisor_of(self.strides)
+
+    @property
+    def coarse(self) -> Triple:
+        """Voxels along each axis that one voxel of the label maps' grid stands for."""
+        return self.strides[1]
+
+    @property
+    def told(self) -> int:
+        """A, the channels that tell attributes: one a value."""
+        return channels_of(self.attributes)
+
+
 @dataclass(frozen=True)
-class CaseDiffusion:
+class CaseDiffusion(CasePlan):
     """What makes one diffusion model of cases different from another.
 
     Label maps are smooth: they are made on a grid as coarse as the second stage, by the stages
@@ -53,21 +75,6 @@ class CaseDiffusion:
     def __post_init__(self) -> None:
         check_stages("generator", self.features, self.strides, self.kernel_sizes)
         check_attributes(self.attributes)
-
-    @property
-    def divisor(self) -> Triple:
-        """A patch must be a multiple of this along each axis."""
-        return divisor_of(self.strides)
-
-    @property
-    def coarse(self) -> Triple:
-        """Voxels along each axis that one voxel of the label maps' grid stands for."""
-        return self.strides[1]
-
-    @property
-    def told(self) -> int:
-        """A, the channels that tell attributes: one a value."""
-        return channels_of(self.attributes)
 
     @property
     def without_finest(self) -> CaseDiffusion:
@@ -154,22 +161,6 @@ class CaseDenoiser(nn.Module):
         return box
 
 
-class Grids(Protocol):
-    """The shape of a model of cases."""
-
-    @property
-    def attributes(self) -> tuple[Attribute, ...]:
-        """What may be asked of a case beside its labels."""
-
-    @property
-    def coarse(self) -> Triple:
-        """Voxels along each axis that one voxel of the label maps' grid stands for."""
-
-    @property
-    def told(self) -> int:
-        """A, the channels that tell attributes."""
-
-
 class CaseGenerator(Boxes):
     """The networks of one model.
 
@@ -189,7 +180,7 @@ class CaseGenerator(Boxes):
 
     def __init__(
         self,
-        plan: Grids,
+        plan: CasePlan,
         channels: int,
         classes: int,
         labels: CaseDenoiser | None,

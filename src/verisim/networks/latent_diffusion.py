@@ -14,10 +14,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from verisim.errors import BadCard
-from verisim.networks.attributes import Attribute, channels_of, check_attributes
+from verisim.networks.attributes import Attribute, check_attributes
 from verisim.networks.autoencoder import Autoencoder
-from verisim.networks.case_diffusion import CaseDenoiser, CaseDiffusion, CaseGenerator
-from verisim.networks.unet import Triple, UNet, check_stages, divisor_of
+from verisim.networks.case_diffusion import (
+    CaseDenoiser,
+    CaseDiffusion,
+    CaseGenerator,
+    CasePlan,
+)
+from verisim.networks.timed import Stages
+from verisim.networks.unet import Triple, check_stages
 
 FINER = 2
 """Stages that only the autoencoder has: the grid of the latent numbers is the one after."""
@@ -35,7 +41,7 @@ Place = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True)
-class LatentDiffusion:
+class LatentDiffusion(CasePlan):
     """What makes one latent diffusion model of cases different from another (Rombach 2022).
 
     The two finest stages are those of the autoencoder. Diffusion knows only the stages from the
@@ -58,9 +64,9 @@ class LatentDiffusion:
     attributes: tuple[Attribute, ...] = ()
 
     @classmethod
-    def like(cls, unet: UNet) -> LatentDiffusion:
-        """As many stages, of the same sizes, as a U-Net."""
-        return cls(unet.features, unet.strides, unet.kernel_sizes)
+    def like(cls, other: Stages) -> LatentDiffusion:
+        """As many stages, of the same sizes, as another network."""
+        return cls(other.features, other.strides, other.kernel_sizes)
 
     def __post_init__(self) -> None:
         check_stages("generator", self.features, self.strides, self.kernel_sizes)
@@ -72,21 +78,6 @@ class LatentDiffusion:
                 "no autoencoder: --network diffusion.",
             )
         check_attributes(self.attributes)
-
-    @property
-    def divisor(self) -> Triple:
-        """A patch must be a multiple of this along each axis."""
-        return divisor_of(self.strides)
-
-    @property
-    def coarse(self) -> Triple:
-        """Voxels along each axis that one voxel of the label maps' grid stands for."""
-        return self.strides[1]
-
-    @property
-    def told(self) -> int:
-        """A, the channels that tell attributes: one a value."""
-        return channels_of(self.attributes)
 
     @property
     def autoencoding(self) -> CaseDiffusion:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Discriminator, Tag
 
+from verisim.networks.attributes import Attribute
 from verisim.networks.case_diffusion import CaseDiffusion
 from verisim.networks.latent_diffusion import LatentDiffusion
 from verisim.networks.medsegdiff import MedSegDiff
@@ -47,3 +48,8 @@ Network = Annotated[
     Discriminator(kind_of),
 ]
 """Any of them; what is wrong with one is said of that one."""
+
+
+def attributes_of(network: Network) -> tuple[Attribute, ...]:
+    """What may be asked of the cases that a network makes; nothing of most kinds."""
+    return network.attributes if isinstance(network, Diffusing) else ()

@@ -50,7 +50,7 @@ def hint(card: ModelCard, device: str = "cpu") -> str:
         return ""
     if len(network.features) < FEWEST_STAGES or network.joint:
         return ""
-    latent = LatentDiffusion(network.features, network.strides, network.kernel_sizes)
+    latent = LatentDiffusion.like(network)
     voxels, behind = (seconds_a_case(one, device) for one in (card, replace(card, network=latent)))
     x, y, z = card.patch_size
     return (

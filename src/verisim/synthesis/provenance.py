@@ -12,7 +12,7 @@ from verisim import __version__
 from verisim.card import ModelCard
 from verisim.diffusion import Generation
 from verisim.files.marks import MARK
-from verisim.networks.network import Diffusing
+from verisim.networks.network import attributes_of
 from verisim.networks.random_contrast import Chance
 from verisim.networks.stylegan import Latents
 from verisim.volume import LabelMap, Volume
@@ -131,7 +131,7 @@ def warning_of(card: ModelCard) -> str:
 
 def _in_order(card: ModelCard, asked: Mapping[str, str]) -> dict[str, str]:
     """What is asked in the order of the card, however it was said."""
-    known = card.network.attributes if isinstance(card.network, Diffusing) else ()
+    known = attributes_of(card.network)
     return {one.name: asked[one.name] for one in known if one.name in asked}
 
 

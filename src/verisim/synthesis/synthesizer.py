@@ -15,7 +15,7 @@ from verisim.diffusion import Generation
 from verisim.errors import BadCard, BadInput
 from verisim.networks.attributes import told
 from verisim.networks.case_diffusion import CaseGenerator
-from verisim.networks.network import Diffusing
+from verisim.networks.network import attributes_of
 from verisim.networks.random_contrast import Chance, RandomContrast
 from verisim.networks.stylegan import Latents, StyleGenerator
 from verisim.planning.explain import sides
@@ -185,8 +185,7 @@ def wished(card: ModelCard, **wish: object) -> ModelCard:
             f"{card.title} has no setting {', '.join(odd)}.",
             f"Leave it out; its settings are: {', '.join(known)}.",
         )
-    if isinstance(card.network, Diffusing):
-        told(card.network.attributes, given.get("attributes", {}))
+    told(attributes_of(card.network), given.get("attributes", {}))
     return replace(card, generation=replace(card.generation, **given))
 
 

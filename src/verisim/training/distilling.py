@@ -24,7 +24,7 @@ from verisim.diffusion import (
 from verisim.errors import BadCard, BadInput
 from verisim.networks.attributes import Attribute
 from verisim.networks.case_diffusion import CaseDenoiser, CaseGenerator
-from verisim.networks.network import Diffusing
+from verisim.networks.network import attributes_of
 from verisim.precision import laid_out, reduced_precision
 from verisim.training.batches import Batch
 from verisim.training.generating import Lesson, lessons_of, mean_square
@@ -201,7 +201,7 @@ def check_told(teacher: ModelCard | None, told: Told) -> None:
     """
     if teacher is None:
         return
-    known = teacher.network.attributes if isinstance(teacher.network, Diffusing) else ()
+    known = attributes_of(teacher.network)
     own, other = ([(one.name, one.values) for one in each] for each in (known, told.attributes))
     if own != other:
         raise BadInput(

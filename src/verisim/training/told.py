@@ -15,7 +15,7 @@ from verisim.dataset import Dataset
 from verisim.errors import BadDataset, BadInput
 from verisim.networks.attributes import Attribute, told
 from verisim.networks.case_diffusion import CaseGenerator
-from verisim.networks.network import Diffusing
+from verisim.networks.network import Diffusing, attributes_of
 from verisim.networks.weights import fill, weights_of
 from verisim.training.examples import Example
 from verisim.training.families import FAMILY, MOST_FAMILIES, families_of, family_of
@@ -151,9 +151,7 @@ def continued(card: ModelCard, network: CaseGenerator) -> None:
         network: Of the same shape, but for its attributes.
     """
     weights = weights_of(card.load())
-    if not isinstance(card.network, Diffusing) or (
-        card.network.attributes != network.plan.attributes
-    ):
+    if attributes_of(card.network) != network.plan.attributes:
         silent = {k: one for k, one in weights_of(network).items() if k.endswith(".attributes")}
         others = {k: one for k, one in weights.items() if not k.endswith(".attributes")}
         weights = others | silent

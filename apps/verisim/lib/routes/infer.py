@@ -5,7 +5,7 @@ MONAI Label's own is a coroutine around synchronous work and holds up every othe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -83,9 +83,7 @@ def infer(
     makes = app.models.card(model).kind == "synthesis"
     if makes:
         check_may_synthesize(user_of(request))
-    asked = {**unreserved(json_object(params)), "model": model}
-    if output == stock.ResultType.dicom_seg:
-        asked["result_extension"] = ".dcm"
+    asked = {**asked_in(params, output), "model": model}
     if asked.get("save_label"):
         check_may_label(user_of(request))
     kept = app.kept.using(user_of(request).name, checked(upload)) if upload else None
@@ -93,9 +91,26 @@ def infer(
     named = image or ("none" if makes else "")
     with source_of(app, named, session_id, file, kept) as source, metrics.counted(kind, model):
         result = app.infer({**asked, "image": source})
+    return replied(app, result, output, background_tasks)
+
+
+def asked_in(params: str, output: stock.ResultType | None) -> dict[str, Any]:
+    """The parameters of a form; of a DICOM segmentation the file is one of DICOM."""
+    asked = unreserved(json_object(params))
+    dicom = output == stock.ResultType.dicom_seg
+    return {**asked, "result_extension": ".dcm"} if dicom else asked
+
+
+def replied(
+    app: MONAILabelApp,
+    result: Mapping[str, Any],
+    output: stock.ResultType | None,
+    background_tasks: BackgroundTasks,
+) -> Response | dict[str, Any]:
+    """MONAI Label's answer with a temporary file, which goes when it is sent, or at once."""
     with ExitStack() as undo:
         undo.callback(remove_file, result["file"])
-        response = stock.send_response(
+        response: Response | dict[str, Any] = stock.send_response(
             app.datastore(), {**result, "dicom_seg": result["file"]}, output, background_tasks
         )
         undo.pop_all()  # from here the background task deletes it

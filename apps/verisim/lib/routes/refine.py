@@ -10,13 +10,11 @@ from fastapi import APIRouter, BackgroundTasks, File, Form, Request, Response, U
 from monailabel.endpoints import infer as stock
 from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.utils.app import app_instance
-from monailabel.utils.others.generic import remove_file
 
 from lib.doors.who import user_of
 from lib.kept import checked
 from lib.routes import access
-from lib.routes.infer import REPLY, source_of
-from lib.routes.parameters import json_object, unreserved
+from lib.routes.infer import REPLY, asked_in, replied, source_of
 from lib.sources import stored_image
 from lib.uploads import received
 from lib.watch import metrics
@@ -68,9 +66,7 @@ def refined(
     """
     app, user = app_instance(), user_of(request).name
     app.models.card(model)
-    asked = unreserved(json_object(params))
-    if output == stock.ResultType.dicom_seg:
-        asked["result_extension"] = ".dcm"
+    asked = asked_in(params, output)
     kept = app.kept.using(user, checked(upload)) if upload else None
     with ExitStack() as stack:
         source = stack.enter_context(source_of(app, image, session_id, file, kept))
@@ -78,11 +74,5 @@ def refined(
         drawn = stack.enter_context(received(label)) if label is not None else None
         stack.enter_context(metrics.counted("refine", model))
         result, told = app.refining(model, {**asked, "image": path}, user, drawn)
-    with ExitStack() as undo:
-        undo.callback(remove_file, result)
-        found = {"label": result, "tag": DefaultLabelTag.ORIGINAL, "file": result, "params": told}
-        response = stock.send_response(
-            app.datastore(), {**found, "dicom_seg": result}, output, background_tasks
-        )
-        undo.pop_all()  # from here the background task deletes it
-    return response
+    found = {"label": result, "tag": DefaultLabelTag.ORIGINAL, "file": result, "params": told}
+    return replied(app, found, output, background_tasks)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import qt
 from slicer.i18n import tr as _
 
 from VerisimLib import repeat
@@ -210,7 +211,7 @@ class AuditPanel(Panel):
         title = self.ui.synthetic.currentText
         return next((one.job for one in self.jobs if one.title == title), "")
 
-    def _clicked(self, index: Any) -> None:
+    def _clicked(self, index: qt.QModelIndex) -> None:
         self.compare(int(index.row()))
 
     def _refreshed(self, _what: object = None) -> None:

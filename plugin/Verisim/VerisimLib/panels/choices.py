@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+import qt
+
 from VerisimLib.parameters import read, written
 from VerisimLib.scene import choices
 
@@ -20,7 +22,7 @@ class Choices:
         roles: Names of the widgets in which nodes are chosen.
     """
 
-    def __init__(self, module: str, ui: Any, kind: type, roles: Sequence[str] = ()) -> None:
+    def __init__(self, module: str, ui: object, kind: type, roles: Sequence[str] = ()) -> None:
         self._module, self._ui, self._kind, self._roles = module, ui, kind, roles
         self._wishes: dict[str, str] = {}
         self._putting = False
@@ -29,7 +31,7 @@ class Choices:
         for role in roles:
             getattr(ui, role).connect("currentNodeChanged(vtkMRMLNode*)", self.keep)
 
-    def _listen(self, widget: Any, default: object) -> None:
+    def _listen(self, widget: qt.QWidget, default: object) -> None:
         if type(default) is str:
             widget.connect("currentTextChanged(QString)", self.keep)
         elif type(default) is bool:
@@ -84,5 +86,5 @@ class Choices:
             return str(widget.currentText) or self._wishes.get(name, "")
         return bool(widget.checked) if type(default) is bool else int(widget.value)
 
-    def _named(self, record: Any) -> list[tuple[str, Any]]:
+    def _named(self, record: object) -> list[tuple[str, Any]]:
         return [(field.name, getattr(record, field.name)) for field in fields(record)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import qt
 import slicer
@@ -26,7 +26,7 @@ class Clicks:
         panel: Whose result they mend.
     """
 
-    def __init__(self, ui: Any, panel: SegmentPanel) -> None:
+    def __init__(self, ui: object, panel: SegmentPanel) -> None:
         self.ui, self.panel = ui, panel
         self._watched: list[tuple[slicer.vtkMRMLMarkupsFiducialNode, int]] = []
         self._order: list[str] = []

@@ -57,7 +57,7 @@ class Results:
         panel: Whose result it is.
     """
 
-    def __init__(self, ui: Any, panel: SegmentPanel) -> None:
+    def __init__(self, ui: object, panel: SegmentPanel) -> None:
         self.ui, self.panel = ui, panel
         self.forget()
         ui.leastCertain.connect("clicked()", self.go)

@@ -26,7 +26,7 @@ class Studies:
         panel: Whose volume and result they are.
     """
 
-    def __init__(self, ui: Any, panel: SegmentPanel) -> None:
+    def __init__(self, ui: object, panel: SegmentPanel) -> None:
         self.ui, self.panel = ui, panel
         self.chart: slicer.vtkMRMLPlotChartNode | None = None
         self.drawn = 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import slicer
 
 from VerisimLib.answers import Label
@@ -32,13 +31,7 @@ def label_map(node: slicer.vtkMRMLSegmentationNode, labels: Sequence[Label]) -> 
             "Choose a source volume in the Segment Editor.",
         )
     wanted = labels or segments.named(node)
-    array = np.zeros(volume.GetImageData().GetDimensions(), np.uint8)
-    segmentation = node.GetSegmentation()
-    for label in wanted:
-        id_ = segmentation.GetSegmentIdBySegmentName(label.name)
-        mask = slicer.util.arrayFromSegmentBinaryLabelmap(node, id_, volume) if id_ else None
-        if mask is not None:
-            array[mask.transpose(2, 1, 0) > 0] = label.value
+    array = segments.values_on(volume, node, wanted)
     if not array.any():
         names = ", ".join(label.name for label in wanted)
         raise Rejected(

@@ -20,9 +20,6 @@ LABEL_MAP, SURFACE = "Binary labelmap", "Closed surface"
 FILL = 0.25
 """Opacity of segments in slices: the image, and colours over it, shine through."""
 
-LABELS = "Verisim.Labels"
-"""Attribute of a segmentation: which value each segment had."""
-
 ANATOMY = "Segmentation category and type - 3D Slicer General Anatomy list"
 STRUCTURE = "SCT^123037004^Anatomical Structure"
 LESION = "SCT^49755003^Morphologically Altered Structure"
@@ -96,7 +93,6 @@ def filled(
             show_surfaces(node)
     finally:
         node.EndModify(waiting)
-    node.SetAttribute(LABELS, ",".join(str(label.value) for label in labels))
 
 
 def values(
@@ -109,15 +105,22 @@ def values(
         labels: Which value each name has; later ones lie over earlier ones.
         question: What was asked, whose voxels count.
     """
-    array = np.zeros(question.shape, np.uint8)
-    volume = slicer.mrmlScene.GetNodeByID(question.volume)
+    return values_on(slicer.mrmlScene.GetNodeByID(question.volume), node, labels)
+
+
+def values_on(
+    volume: slicer.vtkMRMLVolumeNode,
+    node: slicer.vtkMRMLSegmentationNode,
+    labels: Sequence[Label],
+) -> np.ndarray:
+    """The values (X, Y, Z) of a segmentation on the voxels of a volume of the scene."""
+    array = np.zeros(volume.GetImageData().GetDimensions(), np.uint8)
     segmentation = node.GetSegmentation()
     for label in labels:
         id_ = segmentation.GetSegmentIdBySegmentName(label.name)
-        if id_:
-            mask = slicer.util.arrayFromSegmentBinaryLabelmap(node, id_, volume)
-            if mask is not None:
-                array[mask.transpose(2, 1, 0) > 0] = label.value
+        mask = slicer.util.arrayFromSegmentBinaryLabelmap(node, id_, volume) if id_ else None
+        if mask is not None:
+            array[mask.transpose(2, 1, 0) > 0] = label.value
     return array
 
 
