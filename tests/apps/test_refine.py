@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import nrrd
 import numpy as np
 import pytest
 import requests
@@ -136,3 +137,23 @@ def test_what_cannot_be_corrected_is_refused(
     server: Server, query: dict[str, str], model: str, told: tuple[int, str]
 ) -> None:
     assert refusal(refine(server, query, [], model=model)) == told
+
+
+def test_a_volume_of_several_channels_is_corrected_too(server: Server, tmp_path: Path) -> None:
+    image = files.read(server.studies / "case_1.nii.gz")
+    both = np.stack([image.array, image.array[::-1]]).astype(np.float32)
+    path = tmp_path / "both.nrrd"
+    directions = np.vstack([np.full(3, np.nan), image.affine[:3, :3].T])
+    header = {
+        "space": "right-anterior-superior",
+        "space directions": directions,
+        "space origin": image.affine[:3, 3],
+        "kinds": ["list", *["domain"] * 3],
+    }
+    nrrd.write(str(path), both, header)
+    said = taken_apart(
+        refine(
+            server, {}, [click(server, (10, 12, 9), "anterior")], upload=path, model="tiny-pair"
+        )
+    )
+    assert voxels(said)[10, 12, 9] == LABELS["anterior"]

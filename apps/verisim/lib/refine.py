@@ -125,7 +125,7 @@ class Refining:
         return self.starts.get(wanted, partial(self.at_once.run, asked.device, work))
 
     def _answered(self, parts: tuple[ModelCard, ...], ask: SegmentAsk) -> Start:
-        volume = files.read(ask.image, ask.series)
+        volume = files.read(ask.image, ask.series, len(parts[0].channels))
         rescued = rescued_by(
             self.loaded,
             parts,
@@ -142,5 +142,5 @@ def _drawn(card: ModelCard, ask: SegmentAsk, label: Path) -> Start:
     """A label map that a client sent."""
     label_map = files.read_label_map(label, card.labels)
     segmentation = as_segmentation(label_map)
-    volume = files.read(ask.image, ask.series)
+    volume = files.read(ask.image, ask.series, len(card.channels))
     return Start(volume, Rescued(segmentation, Attempt("cpu"), 0, ()))
