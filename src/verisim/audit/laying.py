@@ -10,11 +10,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from verisim.audit.candidates import SEARCH_STEP, Candidates, CandidateSearch, tiles
+from verisim.audit.candidates import Candidates, CandidateSearch, tiles
 from verisim.audit.collection import Collection
 from verisim.audit.measure import Alignment
 from verisim.audit.poses import alignment_of
 from verisim.audit.registration import Fit, agreement, best_place, fitted, laid_on, warped
+from verisim.audit.shifts import SEARCH_STEP
 from verisim.audit.texture import Band, as_tensor, pooled, step_for
 
 WORKING_VOXELS = 1 << 16
