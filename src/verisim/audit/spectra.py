@@ -2,7 +2,7 @@
 
 A shift leaves the strength of every wave as it is; a rotation turns the waves, a zoom makes them
 longer or shorter (Reddy 1996). So thousands of poses cost one transform of the query and one
-product of matrices, and only the best pose of each training case is looked at in full.
+product of matrices, and only the best poses of each training case are looked at in full.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ RIM = 0.4
 VIEWS_AT_ONCE = 1 << 24
 """Likenesses of poses and training cases that are held at once."""
 
-BEST = 2
+BEST = 3
 """Poses of each training case that are looked at in full."""
 
 LEAST = 1e-9
@@ -68,7 +68,7 @@ class Spectra:
     """Strengths of the waves of training cases.
 
     Args:
-        rows: They, more or less than usual, of norm 1, (N, K).
+        rows: They, compared with others as fast, of norm 1, (N, K).
         flat: Whether the cases are slices.
     """
 
@@ -81,9 +81,7 @@ class Spectra:
         flat = textures.shape[4] == 1
         waves = _waves(textures)[None]
         own = torch.cat([_strengths(_spectrum(one[None]), waves) for one in textures])
-        # of a single case nobody can say what is usual
-        usual = own.sum(dim=0) / (len(own) + 1)
-        return cls(functional.normalize(own - usual, dim=1), flat)
+        return cls(functional.normalize(own, dim=1), flat)
 
     def __call__(self, textures: Tensor) -> Poses:
         """The poses in which the waves of each training case agree best with a query's.
