@@ -76,7 +76,7 @@ def test_a_far_copy_is_named(
         assert int(placed.values.abs().argmax()) == row
 
 
-@pytest.mark.parametrize("what", ["volumes", "slices"])
+@pytest.mark.parametrize("what", [pytest.param("volumes", marks=pytest.mark.slow), "slices"])
 def test_far_copies_are_certain_and_strangers_are_not(
     what: str, request: pytest.FixtureRequest
 ) -> None:
