@@ -22,6 +22,9 @@ SCHEDULED = Path("/proc/thread-self/schedstat")
 CORNER_PX = 10
 """From the left upper corner of a button: there check boxes have their box, others their face."""
 
+TURNS = 3
+"""Of the event loop, until a panel whose boxes unfold has its new height."""
+
 UI_TOP = "qMRMLWidget"
 """Class of the top widget of every `.ui` file."""
 
@@ -81,12 +84,14 @@ def place_of(widget: object) -> str:
 
 def _scroll_to(widget: object) -> None:
     """Bring a widget into sight, as a person does who looks for it."""
-    above = widget.parentWidget()
+    areas, above = [], widget.parentWidget()
     while above is not None:
-        if isinstance(above, qt.QScrollArea):
-            above.ensureWidgetVisible(widget)
-            slicer.app.processEvents()
+        areas += [above] if isinstance(above, qt.QScrollArea) else []
         above = above.parentWidget()
+    for _turn in range(TURNS):
+        for area in areas:
+            area.ensureWidgetVisible(widget)
+        slicer.app.processEvents()
     assert not widget.visibleRegion().isEmpty(), f"{widget.name} cannot be seen"
 
 
