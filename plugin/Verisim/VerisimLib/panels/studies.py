@@ -43,10 +43,14 @@ class Studies:
         fill(self.ui.trainer, [one for one in info.trainers if one != "new_model"] if ours else [])
         self.ui.nextCase.setEnabled(bool(not busy and info and info.strategies))
         self.ui.train.setEnabled(bool(not busy and ours and info.trainers))
-        result = self.panel.results.segmentation
-        volume = self.panel.ui.volume.currentNode()
-        mine = result is not None and not synthetic.is_synthetic(volume)
-        self.ui.submit.setEnabled(bool(not busy and info and mine))
+        self.ui.submit.setEnabled(bool(not busy and info and self._may_leave))
+
+    @property
+    def _may_leave(self) -> bool:
+        """Whether there is a result, and the volume that it is of is somebody's."""
+        result = self.panel.results.result
+        volume = nodes.by_id(result.question.volume) if result is not None else None
+        return volume is not None and not synthetic.is_synthetic(volume)
 
     def next_case(self) -> None:
         """Load the case that is best labelled next."""
