@@ -85,6 +85,17 @@ def drawn(name: str) -> object:
     return node
 
 
+def fold(panel: object, *boxes: tuple[object, object]) -> None:
+    """Fold and unfold all boxes of a panel by their heads; what is inside goes and comes."""
+    connection, work = panel.connection.ui, panel.work.ui
+    first, last = (connection.connectionBox, connection.address), (work.workBox, work.message)
+    for head, inside in (first, *boxes, last):
+        press(head)
+        assert not inside.isVisible()
+        press(head)
+        assert inside.isVisible()
+
+
 def nodes(kind: str, part: str = "") -> list[object]:
     """The nodes of a class whose names hold some words."""
     return [n for n in slicer.util.getNodesByClass(f"vtkMRML{kind}Node") if part in n.GetName()]

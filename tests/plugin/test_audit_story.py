@@ -10,7 +10,7 @@ import slicer
 from PySide6.QtTest import QTest
 
 from tests.plugin.real_server import Running
-from tests.plugin.stories import LONG, done, made, nodes, opened
+from tests.plugin.stories import LONG, done, fold, made, nodes, opened
 from tests.slicer_host.acting import picture, press, qt, settle
 from tests.slicer_host.window import Host
 from VerisimLib.scene import synthetic
@@ -23,7 +23,7 @@ def audited(panel: object, *ticks: object) -> None:
     """Audit the newest cases with some boxes ticked."""
     panel.ui.training.currentText = "known:all"
     panel.ui.heldOut.currentText = "others:all"
-    panel.ui.plants.value = 2
+    panel.ui.plants.value = 1
     for tick in ticks:
         press(tick)
     assert panel.ui.auditButton.isEnabled(), panel.ui.auditButton.toolTip
@@ -80,7 +80,7 @@ def test_new_cases_are_audited_and_released(
     assert "not empty" in panel.work.ui.message.text
     press(panel.ui.copyCommand)
     assert slicer.app.clipboard().text() == (
-        "verisim audit --train known:all --held-out others:all --synthetic synthetic --plants 2 "
+        "verisim audit --train known:all --held-out others:all --synthetic synthetic --plants 1 "
         "-o audit"
     )
 
@@ -118,6 +118,24 @@ def test_sets_that_came_meanwhile_are_found(host: Host, server: Running) -> None
     assert {"known:all", "others:all"} <= set(sets)
 
 
+def test_choices_come_back_with_the_scene(host: Host, server: Running, tmp_path: Path) -> None:
+    ui = opened(host, server, "VerisimAudit").ui
+    ui.training.currentText, ui.heldOut.currentText = "others:all", "known:all"
+    ui.plants.value = 7
+    press(ui.standIn)
+    press(ui.images)
+    path = str(tmp_path / "scene.mrb")
+    assert slicer.util.saveScene(path, {})
+    ui.training.currentText, ui.heldOut.currentText = "known:all", "others:all"
+    ui.plants.value = 1
+    press(ui.standIn)
+    press(ui.images)
+    slicer.mrmlScene.Clear(0)
+    slicer.util.loadScene(path, {})
+    assert (ui.training.currentText, ui.heldOut.currentText) == ("others:all", "known:all")
+    assert (ui.plants.value, ui.standIn.checked, ui.images.checked) == (7, True, True)
+
+
 def test_an_audit_is_cancelled(host: Host, server: Running) -> None:
     made(host, server, NEW, "hippocampus-stylegan")
     panel = opened(host, server, "VerisimAudit")
@@ -133,9 +151,5 @@ def test_an_audit_is_cancelled(host: Host, server: Running) -> None:
 
 
 def test_boxes_fold_and_unfold(host: Host, server: Running) -> None:
-    ui = opened(host, server, "VerisimAudit").ui
-    for box, inside in ((ui.setsBox, ui.training), (ui.verdictBox, ui.cases)):
-        press(box)
-        assert not inside.isVisible()
-        press(box)
-        assert inside.isVisible()
+    panel = opened(host, server, "VerisimAudit")
+    fold(panel, (panel.ui.setsBox, panel.ui.training), (panel.ui.verdictBox, panel.ui.cases))

@@ -91,7 +91,7 @@ def same_cases(folder: Path) -> None:
 
 
 def test_cases_of_a_seed(host: Host, server: Running, tmp_path: Path) -> None:
-    panel = made(host, server, 77)
+    panel = made(host, server, 77, "hippocampus-stylegan")
     repeated(panel, server, tmp_path)
     same_cases(tmp_path)
 

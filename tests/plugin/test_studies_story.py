@@ -1,4 +1,4 @@
-"""A radiologist labels the server's own cases, and a model learns from them, with the real server."""
+"""A radiologist labels the cases of the real server, and a model learns from them."""
 
 from __future__ import annotations
 

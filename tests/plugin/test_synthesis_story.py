@@ -9,7 +9,7 @@ import slicer
 from PySide6.QtTest import QTest
 
 from tests.plugin.real_server import Running
-from tests.plugin.stories import LONG, done, drawn, loaded, made, nodes, opened, segmented
+from tests.plugin.stories import LONG, done, drawn, fold, loaded, made, nodes, opened, segmented
 from tests.slicer_host.acting import picture, press, qt, settle
 from tests.slicer_host.window import Host
 from VerisimLib.scene import conditions, synthetic
@@ -92,6 +92,23 @@ def test_a_drawn_label_map_is_shown_by_the_case(
     picture(host.window, pictures / "drawn.png")
 
 
+def test_choices_come_back_with_the_scene(host: Host, server: Running, tmp_path: Path) -> None:
+    ui = opened(host, server, "VerisimSynthesize").ui
+    ui.condition.setCurrentNode(drawn("my drawing"))
+    ui.model.currentText = FAST
+    ui.count.value, ui.seed.value, ui.steps.value = 3, 42, 9
+    path = str(tmp_path / "scene.mrb")
+    assert slicer.util.saveScene(path, {})
+    ui.model.currentText = "hippocampus-diffusion"
+    ui.condition.setCurrentNode(None)
+    ui.count.value, ui.seed.value, ui.steps.value = 1, 0, 0
+    slicer.mrmlScene.Clear(0)
+    slicer.util.loadScene(path, {})
+    assert ui.model.currentText == FAST
+    assert (ui.count.value, ui.seed.value, ui.steps.value) == (3, 42, 9)
+    assert ui.condition.currentNode().GetName() == "my drawing"
+
+
 def test_what_is_being_made_is_cancelled(host: Host, server: Running) -> None:
     panel = opened(host, server, "VerisimSynthesize")
     panel.ui.model.currentText = "hippocampus-diffusion"
@@ -120,9 +137,5 @@ def test_a_synthetic_case_is_never_submitted(host: Host, server: Running) -> Non
 
 
 def test_boxes_fold_and_unfold(host: Host, server: Running) -> None:
-    ui = opened(host, server, "VerisimSynthesize").ui
-    for box, inside in ((ui.makeBox, ui.model), (ui.casesBox, ui.thumbnails)):
-        press(box)
-        assert not inside.isVisible()
-        press(box)
-        assert inside.isVisible()
+    panel = opened(host, server, "VerisimSynthesize")
+    fold(panel, (panel.ui.makeBox, panel.ui.model), (panel.ui.casesBox, panel.ui.thumbnails))

@@ -12,7 +12,7 @@ from VerisimLib.problems import Odd
 GZIPPED = b"\x1f\x8b"
 
 FIELDS = ("dim", "datatype", "pixdim", "vox_offset", "slope", "inter", "q", "s", "quatern", "srow")
-"""Of a header: what is read of it; `quatern` is the quaternion and the place, `q` and `s` codes."""
+"""What is read of a header; `quatern` is the quaternion and the place, `q` and `s` are codes."""
 
 FIRST = (
     348,
@@ -63,7 +63,9 @@ def _head(content: bytes) -> tuple[np.void, str]:
             if np.frombuffer(content, order + "i4", 1)[0] == size:
                 fields = {"names": FIELDS, "offsets": places, "itemsize": size}
                 formats = [np.dtype(kind).newbyteorder(order) for kind in kinds]
-                return np.frombuffer(content, np.dtype({**fields, "formats": formats}), 1)[0], order
+                return np.frombuffer(content, np.dtype({**fields, "formats": formats}), 1)[
+                    0
+                ], order
     raise ValueError("no NIfTI")
 
 

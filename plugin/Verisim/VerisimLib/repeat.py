@@ -24,7 +24,7 @@ def command(origin: Mapping[str, Any]) -> str:
 
 
 def origin(
-    task: str, model: str, version: int, parameters: Mapping[str, Any], server: str, **more: Any
+    task: str, model: str, version: int, parameters: Mapping[str, Any], server: str, **more: object
 ) -> dict[str, Any]:
     """What is kept with a result.
 
@@ -53,7 +53,14 @@ def _segment(origin: Mapping[str, Any]) -> list[str]:
     if mirror is not None:
         given.append("--mirror" if mirror else "--no-mirror")
     volumes = [origin.get("volume") or "volume", *origin.get("channels", ())]
-    return [*(f"{volume}.nrrd" for volume in volumes), "--model", str(origin["model"]), *given, "-o", "label.nrrd"]
+    return [
+        *(f"{volume}.nrrd" for volume in volumes),
+        "--model",
+        str(origin["model"]),
+        *given,
+        "-o",
+        "label.nrrd",
+    ]
 
 
 def _synthesize(origin: Mapping[str, Any]) -> list[str]:
