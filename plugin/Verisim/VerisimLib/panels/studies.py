@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
@@ -11,11 +11,9 @@ from slicer.i18n import tr as _
 from VerisimLib.answers import NextCase
 from VerisimLib.background import Job
 from VerisimLib.nrrd import Grid, packed, unpacked
-from VerisimLib.panels.panel import fill, show_chart, told
+from VerisimLib.panels.panel import Panel, fill, show_chart, told
+from VerisimLib.panels.results import Results
 from VerisimLib.scene import nodes, overlay, segments, studies, synthetic, tables, volumes
-
-if TYPE_CHECKING:
-    from VerisimLib.panels.segment import SegmentPanel
 
 
 class Studies:
@@ -23,11 +21,12 @@ class Studies:
 
     Args:
         ui: Widgets of the panel.
-        panel: Whose volume and result they are.
+        panel: Whose volume it is; reaches the server.
+        results: What is submitted.
     """
 
-    def __init__(self, ui: object, panel: SegmentPanel) -> None:
-        self.ui, self.panel = ui, panel
+    def __init__(self, ui: object, panel: Panel, results: Results) -> None:
+        self.ui, self.panel, self.results = ui, panel, results
         self.chart: slicer.vtkMRMLPlotChartNode | None = None
         self.drawn = 0
         ui.nextCase.connect("clicked()", self.next_case)
@@ -42,8 +41,8 @@ class Studies:
         fill(self.ui.trainer, [one for one in info.trainers if one != "new_model"] if ours else [])
         self.ui.nextCase.setEnabled(bool(not busy and info and info.strategies))
         self.ui.train.setEnabled(bool(not busy and ours and info.trainers))
-        result = self.panel.results.segmentation
-        volume = self.panel.ui.volume.currentNode()
+        result = self.results.segmentation
+        volume = self.ui.volume.currentNode()
         mine = result is not None and not synthetic.is_synthetic(volume)
         self.ui.submit.setEnabled(bool(not busy and info and mine))
 
@@ -67,7 +66,7 @@ class Studies:
         volume = volumes.added(grid, case.id)
         studies.keep(volume, case.id)
         overlay.show_alone(nodes.id_of(volume))
-        self.panel.ui.volume.setCurrentNode(volume)
+        self.ui.volume.setCurrentNode(volume)
         self.ui.caseAbout.text = _("Case {id} is loaded.").format(id=case.id)
 
     def submit(self) -> None:
@@ -75,7 +74,7 @@ class Studies:
         self.panel.work.attempt(self._submit)
 
     def _submit(self) -> None:
-        result, node = self.panel.results.result, self.panel.results.segmentation
+        result, node = self.results.result, self.results.segmentation
         question, labels = result.question, result.answer.model.labels
         volume = nodes.by_id(question.volume)
         known, name = studies.case_of(volume), studies.name_of(volume)
