@@ -42,14 +42,14 @@ def test_a_sample_is_segmented_in_the_right_place(
 ) -> None:
     answer = segmenter(a_sample())
     for agreement in compare(answer.label_map, truth):
-        assert agreement.dice > 0.75
-        assert agreement.hausdorff95_mm < 6
+        assert agreement.dice > 0.86
+        assert agreement.hausdorff95_mm < 3
     assert answer.warnings == ()
     assert answer.sampled is not None
     assert answer.sampled.agreement > 0.9
     assert answer.maps.uncertainty is not None
     doubt, wrong = answer.maps.uncertainty.values, answer.label_map.array != truth.array
-    assert doubt[wrong].mean() > 3 * doubt[~wrong].mean()
+    assert doubt[wrong].mean() > 6 * doubt[~wrong].mean()
 
 
 def test_the_same_seed_gives_the_same_answer(segmenter: DiffusionSegmenter) -> None:
@@ -67,7 +67,7 @@ def test_an_image_replaced_by_noise_costs_most_of_the_dice(
     sample = a_sample()
     noise = np.random.default_rng(0).normal(size=sample.array.shape).astype(np.float32)
     seeing, blind = (segmenter(one).label_map for one in (sample, sample.new(noise)))
-    assert _mean_dice(seeing, truth) > 0.75
+    assert _mean_dice(seeing, truth) > 0.86
     assert _mean_dice(blind, truth) < 0.4 * _mean_dice(seeing, truth)
 
 
