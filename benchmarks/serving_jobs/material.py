@@ -34,7 +34,7 @@ MANY: Tiles = (2, 2, 2)
 
 
 def tiled(path: Path, tiles: Tiles, seed: int = 0) -> Path:
-    """Write a sample volume side by side with itself, under some noise so that no two are the same.
+    """Write the sample side by side with itself, under some noise so that no two are the same.
 
     Args:
         path: File; its suffix names the format.
