@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from tests.audit.people import people
 from verisim.audit.correlation import Correlation, numbered_apart
 from verisim.audit.engine import Engine
+from verisim.audit.half_rows import product
 from verisim.audit.prepared import Prepared
 from verisim.audit.pruning import least_bound
 from verisim.audit.rows import Precision, Rows
@@ -180,3 +182,12 @@ def test_an_image_of_one_value_correlates_with_nothing() -> None:
     training = people(4)
     rows = Rows(np.ones((1, *training.images.shape[1:]), np.float32)).block(0, 1)
     assert not torch.any(rows)
+
+
+@pytest.mark.parametrize(("device", "kept"), [("cpu", torch.bfloat16), ("cuda", torch.float32)])
+def test_a_graphics_card_leaves_products_in_fp32(device: str, kept: torch.dtype) -> None:
+    with FakeTensorMode():  # tensors without numbers, so that no graphics card need be here
+        rows, others = (torch.empty(n, 8, dtype=torch.bfloat16, device=device) for n in (4, 5))
+        made = product(rows, others)
+    assert made.dtype == kept
+    assert made.shape == (4, 5)

@@ -10,7 +10,7 @@ import pytest
 import slicer
 
 from tests.plugin.conftest import MODULES
-from tests.plugin.real_server import PHANTOM, Running, running
+from tests.plugin.real_server import SAMPLE, Running, running
 from tests.slicer_host.acting import Gaps, click, measured_gaps, picture, press, settle, write
 from tests.slicer_host.window import Host
 from VerisimLib.scene import segments
@@ -24,11 +24,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture
 def panel(host: Host, server: Running) -> object:
-    """Connected, with the phantom in the scene."""
+    """Connected, with the sample volume in the scene."""
     panel = host.load(MODULES / "VerisimSegment.py").panel
     write(panel.connection.ui.address, server.address)
     settle(lambda: panel.info is not None)
-    volume = slicer.util.loadVolume(str(PHANTOM), {})
+    volume = slicer.util.loadVolume(str(SAMPLE), {})
     panel.ui.volume.setCurrentNode(volume)
     return panel
 
