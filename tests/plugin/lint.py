@@ -15,6 +15,7 @@ ALLOWED = {"numpy", "vtk", "slicer", "qt", "ctk", "requests", "urllib3", "Simple
 BARE = {
     *("answers.py", "background.py", "cases.py", "client.py", "nrrd.py", "parameters.py"),
     *(
+        "nifti.py",
         "pieces.py",
         "problems.py",
         "questions.py",

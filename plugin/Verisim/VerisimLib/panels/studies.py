@@ -10,7 +10,8 @@ from slicer.i18n import tr as _
 
 from VerisimLib.answers import NextCase
 from VerisimLib.background import Job
-from VerisimLib.nrrd import Grid, packed, unpacked
+from VerisimLib.cases import study
+from VerisimLib.nrrd import Grid, packed
 from VerisimLib.panels.panel import Panel, fill, show_chart, told
 from VerisimLib.panels.results import Results
 from VerisimLib.scene import nodes, overlay, segments, studies, synthetic, tables, volumes
@@ -54,7 +55,7 @@ class Studies:
             server = self.panel.server(job)
             case = server.next_case(strategy)
             content = server.fetch(case.url, told(job)) if case.url else b""
-            return case, unpacked(content) if content else None
+            return case, study(content) if content else None
 
         self.panel.work.begin(ask, self._loaded)
 
