@@ -33,11 +33,19 @@ class ctkCollapsibleButton(qt.QAbstractButton):
     collapsed = Property(bool, _is_collapsed, setCollapsed)
 
     def _show(self, shown: bool) -> None:
+        self._show_content(shown)
+        self.maximumHeight = 16777215 if shown else HEADER_PX
+        self.contentsCollapsed.emit(not shown)
+
+    def _show_content(self, shown: bool) -> None:
         for child in self.children():
             if child.isWidgetType():
                 child.setVisible(shown)
-        self.maximumHeight = 16777215 if shown else HEADER_PX
-        self.contentsCollapsed.emit(not shown)
+
+    def showEvent(self, _event: object) -> None:
+        """What came while it was collapsed stays hidden."""
+        if not self.isChecked():
+            self._show_content(False)
 
     def paintEvent(self, _event: object) -> None:
         """An arrow and the title."""
