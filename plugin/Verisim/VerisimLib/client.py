@@ -56,14 +56,18 @@ class Wires:
 
     def __init__(self) -> None:
         self._open: list[socket.socket] = []
+        self._unwanted = False
 
     def cut(self) -> None:
-        """End what waits; whoever waits hears of a broken connection."""
+        """End what waits, and what would begin; whoever waits hears of a broken connection."""
+        self._unwanted = True
         for wire in list(self._open):
-            try:
-                wire.shutdown(socket.SHUT_RDWR)
-            except OSError:  # it has ended already
-                continue
+            _shut(wire)
+
+    def _keep(self, wire: socket.socket) -> None:
+        self._open.append(wire)
+        if self._unwanted:  # it was being opened while the others were cut
+            _shut(wire)
 
     def mount(self, session: requests.Session) -> None:
         """Know the connections of a session; those over a proxy end by themselves."""
@@ -75,7 +79,7 @@ class Wires:
 
     def _known(self, pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
         """A pool of connections that are kept here."""
-        keep = self._open.append
+        keep = self._keep
 
         class Known(pool.ConnectionCls):  # type: ignore[misc]
             def connect(self) -> None:
@@ -83,6 +87,13 @@ class Wires:
                 keep(self.sock)
 
         return type("KnownPool", (pool,), {"ConnectionCls": Known})
+
+
+def _shut(wire: socket.socket) -> None:
+    try:
+        wire.shutdown(socket.SHUT_RDWR)
+    except OSError:  # it has ended already
+        return
 
 
 @dataclass(frozen=True)
