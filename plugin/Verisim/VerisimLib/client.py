@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from VerisimLib.pieces import PIECE, Part, Pieces, parts_of
+from VerisimLib.pieces import NOTHING, PIECE, Body, Pieces, parts_of
 from VerisimLib.problems import (
     BadAddress,
     Cut,
@@ -90,29 +90,8 @@ class Wires:
 
 
 def _shut(wire: socket.socket) -> None:
-    try:
+    with suppress(OSError):  # it has ended already
         wire.shutdown(socket.SHUT_RDWR)
-    except OSError:  # it has ended already
-        return
-
-
-@dataclass(frozen=True)
-class Body:
-    """What goes along with a request: an object, or files, or bytes.
-
-    Args:
-        json: An object.
-        files: Parts of a form: the name of each, the name of its file and its content.
-        data: Bytes in pieces.
-    """
-
-    json: Mapping[str, Any] | None = None
-    files: Sequence[Part] | None = None
-    data: Pieces | None = None
-
-
-NOTHING = Body()
-"""Of a request that only asks."""
 
 
 @dataclass(frozen=True)
