@@ -193,9 +193,8 @@ def test_a_job_that_is_cancelled_ends_on_the_server(panel: object, server: Runni
 
 
 def newest_job(server: Running) -> dict[str, object]:
-    jobs: list[dict[str, object]] = requests.get(f"{server.address}/jobs", timeout=5).json()[
-        "jobs"
-    ]
+    answer = requests.get(f"{server.address}/jobs", timeout=5)
+    jobs: list[dict[str, object]] = answer.json()["jobs"]
     return jobs[0]
 
 

@@ -16,6 +16,9 @@ from tests.slicer_host.views import SliceView, View
 
 qt = pythonqt.install()
 
+LAYOUT_TURNS = 12
+"""A text that grows tells its box, which tells its own, one turn of the event loop each."""
+
 SCHEDULED = Path("/proc/thread-self/schedstat")
 """Linux: nanoseconds in which a thread ran, and in which it waited for its turn."""
 
@@ -51,6 +54,12 @@ def pause(seconds: float) -> None:
     """Processes events for a while."""
     end = time.monotonic() + seconds
     settle(lambda: time.monotonic() > end, seconds + 10)
+
+
+def rest() -> None:
+    """Processes events until boxes inside boxes have found their sizes."""
+    for _ in range(LAYOUT_TURNS):
+        slicer.app.processEvents()
 
 
 def press(button: object) -> None:
@@ -145,7 +154,7 @@ def ras_at(view: SliceView, x: int, y: int) -> tuple[float, float, float]:
 
 def picture(widget: object, path: Path) -> Path:
     """A PNG of a widget with all that is inside."""
-    slicer.app.processEvents()
+    rest()
     path.parent.mkdir(parents=True, exist_ok=True)
     assert widget.grab().save(str(path))
     return path

@@ -42,6 +42,13 @@ class ctkCollapsibleButton(qt.QAbstractButton):
         self.maximumHeight = 16777215 if shown else HEADER_PX
         self.contentsCollapsed.emit(not shown)
 
+    def showEvent(self, _event: object) -> None:
+        """What came while it was collapsed stays hidden, until it is opened."""
+        if not self.isChecked():
+            for child in self.children():
+                if child.isWidgetType():
+                    child.setVisible(False)
+
     def paintEvent(self, _event: object) -> None:
         """An arrow and the title."""
         painter = qt.QPainter(self)

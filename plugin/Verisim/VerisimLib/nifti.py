@@ -63,9 +63,8 @@ def _head(content: bytes) -> tuple[np.void, str]:
             if np.frombuffer(content, order + "i4", 1)[0] == size:
                 fields = {"names": FIELDS, "offsets": places, "itemsize": size}
                 formats = [np.dtype(kind).newbyteorder(order) for kind in kinds]
-                return np.frombuffer(content, np.dtype({**fields, "formats": formats}), 1)[
-                    0
-                ], order
+                head = np.frombuffer(content, np.dtype({**fields, "formats": formats}), 1)
+                return head[0], order
     raise ValueError("no NIfTI")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
@@ -12,11 +12,9 @@ from VerisimLib.answers import Info, NextCase
 from VerisimLib.background import Job
 from VerisimLib.cases import study
 from VerisimLib.nrrd import Grid, packed
-from VerisimLib.panels.panel import fill, show_chart, told
+from VerisimLib.panels.panel import Panel, fill, show_chart, told
+from VerisimLib.panels.results import Results
 from VerisimLib.scene import nodes, overlay, segments, studies, synthetic, tables, volumes
-
-if TYPE_CHECKING:
-    from VerisimLib.panels.segment import SegmentPanel
 
 
 class Studies:
@@ -24,11 +22,12 @@ class Studies:
 
     Args:
         ui: Widgets of the panel.
-        panel: Whose volume and result they are.
+        panel: Whose volume it is; reaches the server.
+        results: What is submitted.
     """
 
-    def __init__(self, ui: object, panel: SegmentPanel) -> None:
-        self.ui, self.panel = ui, panel
+    def __init__(self, ui: object, panel: Panel, results: Results) -> None:
+        self.ui, self.panel, self.results = ui, panel, results
         self.chart: slicer.vtkMRMLPlotChartNode | None = None
         self.drawn = 0
         ui.nextCase.connect("clicked()", self.next_case)
@@ -48,7 +47,7 @@ class Studies:
     @property
     def _may_leave(self) -> bool:
         """Whether there is a result, and the volume that it is of is somebody's."""
-        result = self.panel.results.result
+        result = self.results.result
         volume = nodes.by_id(result.question.volume) if result is not None else None
         return volume is not None and not synthetic.is_synthetic(volume)
 
@@ -72,7 +71,7 @@ class Studies:
         volume = volumes.added(grid, case.id)
         studies.keep(volume, case.id)
         overlay.show_alone(nodes.id_of(volume))
-        self.panel.ui.volume.setCurrentNode(volume)
+        self.ui.volume.setCurrentNode(volume)
         self.ui.caseAbout.text = _("Case {id} is loaded.").format(id=case.id)
 
     def submit(self) -> None:
@@ -80,7 +79,7 @@ class Studies:
         self.panel.work.attempt(self._submit)
 
     def _submit(self) -> None:
-        result, node = self.panel.results.result, self.panel.results.segmentation
+        result, node = self.results.result, self.results.segmentation
         question, labels = result.question, result.answer.model.labels
         volume = nodes.by_id(question.volume)
         known, name = studies.case_of(volume), studies.name_of(volume)
