@@ -116,7 +116,7 @@ def test_choices_come_back_with_the_scene(host: Host, server: Running, tmp_path:
     ui.condition.setCurrentNode(drawn("my drawing"))
     ui.model.currentText = "hippocampus-diffusion"
     assert ui.attribute1Label.text == "size:"
-    ui.attribute1.currentText, ui.attribute2.currentText = "large", "left"
+    ui.attribute1.currentText, ui.attribute2.currentText = "large", "odd"
     ui.count.value, ui.seed.value, ui.steps.value = 3, 42, 9
     path = str(tmp_path / "scene.mrb")
     assert slicer.util.saveScene(path, {})
@@ -128,7 +128,7 @@ def test_choices_come_back_with_the_scene(host: Host, server: Running, tmp_path:
     slicer.util.loadScene(path, {})
     assert ui.model.currentText == "hippocampus-diffusion"
     chosen = [combo.currentText for combo in (ui.attribute1, ui.attribute2, ui.attribute3)]
-    assert chosen == ["large", "left", "any"]
+    assert chosen == ["large", "odd", "any"]
     assert (ui.count.value, ui.seed.value, ui.steps.value) == (3, 42, 9)
     assert ui.condition.currentNode().GetName() == "my drawing"
 
