@@ -116,7 +116,7 @@ def made(report: AuditReport) -> str:
         ("synthetic", report.synthetic),
     )
     rows = [_set(name, facts) for name, facts in sets]
-    header = ("set", "name", "#cases", "#patients", "SHA-256 of all cases")
+    header = ("set", "name, and SHA-256 of all cases", "#cases", "#patients")
     measures = ", ".join(report.measures)
     return (
         "<h2>How it was made</h2>\n"
@@ -144,6 +144,6 @@ def _stand_ins(report: AuditReport) -> str:
 def _set(name: str, facts: SetFacts) -> str:
     counts = cells(number(facts.cases), number(facts.patients))
     return (
-        f'<tr><th scope="row">{name}</th><td class="name">{escape(facts.name)}</td>{counts}'
-        f"<td><code>{escape(facts.sha256)}</code></td></tr>"
+        f'<tr><th scope="row">{name}</th><td class="name">{escape(facts.name)}'
+        f"<br><code>{escape(facts.sha256)}</code></td>{counts}</tr>"
     )
