@@ -123,6 +123,7 @@ def made(report: AuditReport) -> str:
         f"{table('The sets', header, rows)}\n"
         f"<p>verisim {escape(report.version)}, {escape(report.made)}, seed {report.seed}, level "
         f"{share(report.level)}. Measures: {escape(measures)}.{_stand_ins(report)}</p>\n"
+        f"{_weights(report)}"
         '<p class="soft">Each measure finds the most alike training case of every synthetic and '
         "every held-out case. Scores are standardized by those of training cases among each "
         "other; the highest counts. Thresholds come from held-out patients of the same stratum, "
@@ -138,6 +139,15 @@ def _stand_ins(report: AuditReport) -> str:
     return (
         f" Held-out patients are few: {report.stand_ins} training patients, each compared with "
         "the others alone, stand in beside them."
+    )
+
+
+def _weights(report: AuditReport) -> str:
+    """Of networks that others have trained; empty where none were asked."""
+    return "".join(
+        f"<p>The network of the measure {escape(one.measure)} has the weights of SHA-256 "
+        f"<code>{escape(one.sha256)}</code>.</p>\n"
+        for one in report.weights
     )
 
 
