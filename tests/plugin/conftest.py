@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import slicer
 
-from tests.plugin.real_data import data_sets, two_channels
+from tests.plugin.real_data import data_sets, further_models
 from tests.plugin.real_server import Running, running
 from tests.slicer_host import acting, guards, scene, window
 from tests.slicer_host.application import Application
@@ -61,7 +61,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("server")
     options = (
         *("--conf", f"datasets={data_sets(folder / 'datasets')}"),
-        *("--models", str(two_channels(folder / "models"))),
+        *("--models", str(further_models(folder / "models"))),
     )
     with running(folder / "running", *options) as one:
         yield one

@@ -14,8 +14,8 @@ SAMPLES = ROOT / "sample-data" / "synthetic"
 KNOWN = 6
 """Of the sample cases play training patients, the others held-out ones."""
 
-PAIR = "hippocampus-pair"
-"""The model that `two_channels.py` writes."""
+PAIR, SMALL = "hippocampus-pair", "hippocampus-small"
+"""Models that `further_models.py` writes: of two channels, and one that has learned nothing."""
 
 
 def data_sets(folder: Path) -> Path:
@@ -42,10 +42,10 @@ def _data_set(folder: Path, images: list[Path]) -> None:
     (folder / "dataset.json").write_text(json.dumps(kept))
 
 
-def two_channels(models: Path) -> Path:
-    """A folder of models with one that takes two channels."""
+def further_models(models: Path) -> Path:
+    """A folder of models with PAIR and SMALL."""
     subprocess.run(
-        [ROOT / ".venv" / "bin" / "python", Path(__file__).with_name("two_channels.py"), models],
+        [ROOT / ".venv" / "bin" / "python", Path(__file__).with_name("further_models.py"), models],
         env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
         check=True,
     )

@@ -6,10 +6,13 @@ import numpy as np
 import slicer
 
 from tests.plugin.conftest import MODULES
+from tests.plugin.real_data import SAMPLES
 from tests.plugin.real_server import SAMPLE, Running
 from tests.slicer_host.acting import press, settle
 from tests.slicer_host.window import Host
-from VerisimLib.scene import segments
+from VerisimLib.cases import study
+from VerisimLib.nrrd import Grid
+from VerisimLib.scene import segments, volumes
 
 LONG = 60.0
 """Seconds for what the server does in one or two."""
@@ -53,6 +56,44 @@ def shown(panel: object, node: object = None) -> np.ndarray:
     result = panel.results.result
     node = node or panel.results.segmentation
     return segments.values(node, result.answer.model.labels, result.question)
+
+
+def made(
+    host: Host, server: Running, seed: int, model: str = "hippocampus-diffusion", count: int = 2
+) -> object:
+    """The panel that synthesizes, with cases of a seed in the scene."""
+    panel = opened(host, server, "VerisimSynthesize")
+    panel.ui.model.currentText = model
+    panel.ui.count.value, panel.ui.seed.value = count, seed
+    press(panel.ui.makeButton)
+    said = done(panel)
+    assert panel.ui.thumbnails.count == count, said
+    return panel
+
+
+def drawn(name: str) -> object:
+    """A segmentation that somebody has drawn: a sample case in a mirror, on voxels of its own."""
+    grid = study(next((SAMPLES / "labelsTr").glob("*.nii.gz")).read_bytes())
+    volume = volumes.added(Grid(np.zeros_like(grid.array, "i2"), grid.affine), f"{name} on this")
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node.CreateDefaultDisplayNodes()
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    for value, label in enumerate(("anterior", "posterior"), start=1):
+        node.GetSegmentation().AddEmptySegment(label, label)
+        mask = (grid.array[::-1] == value).astype(np.uint8)
+        slicer.util.updateSegmentBinaryLabelmapFromArray(mask.T, node, label, volume)
+    return node
+
+
+def fold(panel: object, *boxes: tuple[object, object]) -> None:
+    """Fold and unfold all boxes of a panel by their heads; what is inside goes and comes."""
+    connection, work = panel.connection.ui, panel.work.ui
+    first, last = (connection.connectionBox, connection.address), (work.workBox, work.message)
+    for head, inside in (first, *boxes, last):
+        press(head)
+        assert not inside.isVisible()
+        press(head)
+        assert inside.isVisible()
 
 
 def nodes(kind: str, part: str = "") -> list[object]:

@@ -12,7 +12,7 @@ from PySide6.QtTest import QTest
 
 from tests.plugin.real_data import PAIR
 from tests.plugin.real_server import SAMPLE, Running
-from tests.plugin.stories import LONG, done, loaded, nodes, segmented, shown
+from tests.plugin.stories import LONG, done, fold, loaded, nodes, segmented, shown
 from tests.slicer_host.acting import Gaps, click, measured_gaps, picture, press, qt, settle
 from tests.slicer_host.window import Host
 from VerisimLib.nrrd import Grid
@@ -200,15 +200,7 @@ def newest_job(server: Running) -> dict[str, object]:
 
 def test_boxes_fold_and_unfold(panel: object) -> None:
     ui = panel.ui
-    for box, inside in (
-        (panel.connection.ui.connectionBox, panel.connection.ui.address),
-        (ui.segmentBox, ui.model),
-        (ui.resultBox, ui.volumes),
-        (ui.clicksBox, ui.clickLabel),
-        (panel.work.ui.workBox, panel.work.ui.message),
-    ):
-        press(box)
-        assert not inside.isVisible()
-        press(box)
-        assert inside.isVisible()
+    fold(
+        panel, (ui.segmentBox, ui.model), (ui.resultBox, ui.volumes), (ui.clicksBox, ui.clickLabel)
+    )
     assert not ui.channel2.isVisible()

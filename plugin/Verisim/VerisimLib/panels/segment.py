@@ -69,6 +69,7 @@ class SegmentPanel(Panel):
         models += [other] if other is not None else []
         settings = [self._settings(model) for model in models]
         plain = self.info is not None and not self.info.verisim
+        names = [nodes.name_of(volume) for volume in self.chosen]
 
         def ask(job: Job) -> list[Answer]:
             server, content = self.server(job), packed(question.grid)
@@ -77,16 +78,16 @@ class SegmentPanel(Panel):
                 for model, given in zip(models, settings)
             ]
 
-        self.work.begin(ask, lambda answers: self._show(question, answers))
+        self.work.begin(ask, lambda answers: self._show(question, answers, names))
 
-    def _show(self, question: volumes.Sent, answers: list[Answer]) -> None:
+    def _show(self, question: volumes.Sent, answers: list[Answer], names: list[str]) -> None:
         if nodes.by_id(question.volume) is None:
             self.work.say(_("The volume is gone, so the result is not shown."))
             return
         for answer in answers:
             for grid in answer.grids.values():
                 volumes.check_answer(grid, question)
-        origins = [self._origin(question, answer) for answer in answers]
+        origins = [self._origin(answer, names) for answer in answers]
         self.results.show(Result(question, tuple(answers), tuple(origins)))
         self.work.say(answer_text(answers[0].model, answers[0].told))
         self.refresh()
@@ -140,16 +141,16 @@ class SegmentPanel(Panel):
             return {}
         return {"samples": self.ui.samples.value, "seed": self.ui.seed.value}
 
-    def _origin(self, question: volumes.Sent, answer: Answer) -> dict[str, Any]:
+    def _origin(self, answer: Answer, names: list[str]) -> dict[str, Any]:
         model, version = answer.model, self.info.version if self.info else ""
-        volume = nodes.by_id(question.volume)
         return repeat.origin(
             "segment",
             model.name,
             model.version,
             answer.settings,
             version,
-            volume=nodes.name_of(volume),
+            volume=names[0],
+            channels=names[1:],
             sha256=answer.upload,
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from VerisimLib.answers import NextCase
+from VerisimLib.answers import Info, NextCase
 from VerisimLib.background import Job
 from VerisimLib.cases import study
 from VerisimLib.nrrd import Grid, packed
@@ -42,10 +42,14 @@ class Studies:
         fill(self.ui.trainer, [one for one in info.trainers if one != "new_model"] if ours else [])
         self.ui.nextCase.setEnabled(bool(not busy and info and info.strategies))
         self.ui.train.setEnabled(bool(not busy and ours and info.trainers))
-        result = self.results.segmentation
-        volume = self.ui.volume.currentNode()
-        mine = result is not None and not synthetic.is_synthetic(volume)
-        self.ui.submit.setEnabled(bool(not busy and info and mine))
+        self.ui.submit.setEnabled(bool(not busy and info and self._may_leave))
+
+    @property
+    def _may_leave(self) -> bool:
+        """Whether there is a result, and the volume that it is of is somebody's."""
+        result = self.results.result
+        volume = nodes.by_id(result.question.volume) if result is not None else None
+        return volume is not None and not synthetic.is_synthetic(volume)
 
     def next_case(self) -> None:
         """Load the case that is best labelled next."""
@@ -108,16 +112,17 @@ class Studies:
         name, epochs = self.ui.trainer.currentText, int(self.ui.epochs.value)
         points: list[tuple[float, float]] = []
 
-        def ask(job: Job) -> dict[str, Any]:
+        def ask(job: Job) -> tuple[dict[str, Any], Info]:
             server, show = self.panel.server(job), told(job)
 
             def heard(percent: float, message: str) -> None:
                 points.extend((percent, loss) for loss in losses(message))
                 show(percent, message)
 
-            return dict(server.wait(server.train(name, {"max_epochs": epochs}), heard).answer)
+            ended = server.wait(server.train(name, {"max_epochs": epochs}), heard)
+            return dict(ended.answer), server.info()
 
-        self.chart = None
+        self.chart, self.drawn = None, 0
         self.panel.work.begin(ask, self._trained, lambda: self._draw(points))
 
     def _draw(self, points: list[tuple[float, float]]) -> None:
@@ -129,11 +134,10 @@ class Studies:
             self.chart = tables.curve("loss", xs, ys, self.chart)
             show_chart(self.ui.curve, self.chart, "VerisimTraining")
 
-    def _trained(self, answer: dict[str, Any]) -> None:
-        sentence = str(answer.get("message") or _("The training has ended."))
-        version = answer.get("version")
-        said = _("Version {version} is offered now.").format(version=version) if version else ""
-        self.panel.work.say(f"{sentence} {said}".strip())
+    def _trained(self, found: tuple[dict[str, Any], Info]) -> None:
+        answer, info = found
+        self.panel.connected(self.panel.address, info)  # a new version is used from now on
+        self.panel.work.say(str(answer.get("message") or _("The training has ended.")))
 
 
 def losses(message: str) -> list[float]:
