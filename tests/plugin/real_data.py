@@ -53,10 +53,10 @@ def further_models(models: Path) -> Path:
 
 
 def released_cases(studies: Path, count: int) -> list[str]:
-    """Sample cases that an audit let out, as unlabelled studies; returns their ids."""
+    """The last sample cases, which an audit let out, as unlabelled studies; returns their ids."""
     names = []
     (studies / "certificates").mkdir(exist_ok=True)
-    for image in sorted((SAMPLES / "imagesTr").glob("*.nii.gz"))[:count]:
+    for image in sorted((SAMPLES / "imagesTr").glob("*.nii.gz"))[-count:]:
         case = image.name.removesuffix("_0000.nii.gz")
         shutil.copy(SAMPLES / "certificates" / f"{case}.json", studies / "certificates")
         names.append(f"case_{case[-3:]}")
