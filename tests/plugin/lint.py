@@ -15,11 +15,13 @@ ALLOWED = {"numpy", "vtk", "slicer", "qt", "ctk", "requests", "urllib3", "Simple
 BARE = {
     *("answers.py", "background.py", "cases.py", "client.py", "nrrd.py", "parameters.py"),
     *(
+        "nifti.py",
         "pieces.py",
         "problems.py",
         "questions.py",
         "refusals.py",
         "repeat.py",
+        "samples.py",
         "server.py",
         "state.py",
     ),
@@ -33,6 +35,7 @@ ROOMS = {
     "background.py": set(),
     "client.py": {"pieces", "problems", "refusals"},
     "parameters.py": set(),
+    "samples.py": set(),
     "scene/": {*WORDS, "scene"},
     "server.py": {"answers", "client", "problems", "questions"},
     "state.py": {"answers"},
