@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from tests.plugin.conftest import MODULES
 from tests.plugin.misbehaving import Fake, misbehaving
 from tests.slicer_host.acting import measured_gaps, picture, press, settle, write
 from tests.slicer_host.window import Host
-from VerisimLib.client import Address, Client
+from VerisimLib.client import Address, Client, Wires
 from VerisimLib.panels import connection
+from VerisimLib.problems import Problem
 from VerisimLib.server import Server
 
 
@@ -198,6 +200,16 @@ def test_closing_while_the_server_thinks_leaves_nothing(
     box.ui.address.text = server.address
     press(box.ui.testButton)
     host.close()
+
+
+def test_a_connection_that_opens_after_the_cut_is_broken_too(server: Fake) -> None:
+    server.behave(silent={"/info/": 30})
+    wires = Wires()
+    wires.cut()
+    begun = time.monotonic()
+    with pytest.raises(Problem):
+        Server(Client(Address(server.address), wires=wires)).info()
+    assert time.monotonic() - begun < 10
 
 
 def test_an_empty_address_is_asked_for(box: object) -> None:

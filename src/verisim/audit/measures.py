@@ -24,6 +24,10 @@ say nothing, and the others, which do not know twins, put new patients in order:
 holds, and a patient's other images are not called copies.
 """
 
+BESIDES = ("embedding", "sscd", "dreamsim")
+"""Networks that may be asked besides; nobody has measured what they make of twins, so that they
+too speak only when they are certain."""
+
 
 def certain(standardized: Scores, names: Sequence[str]) -> Scores:
     """Scores in deviations (N, M), with quiet measures far below all others unless certain.
@@ -32,7 +36,7 @@ def certain(standardized: Scores, names: Sequence[str]) -> Scores:
         standardized: In deviations from what is usual among training cases.
         names: Of the measures.
     """
-    quiet = np.array([name in QUIET for name in names])
+    quiet = np.array([name in (*QUIET, *BESIDES) for name in names])
     # a measure that is asked alone must still put cases in order
     if quiet.all():
         return standardized

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import slicer
@@ -12,7 +12,8 @@ from slicer.i18n import tr as _
 
 from VerisimLib.answers import Label
 from VerisimLib.nrrd import Grid
-from VerisimLib.panels.panel import hint_whole_words, show_table
+from VerisimLib.panels.asking import Answer
+from VerisimLib.panels.panel import Panel, hint_whole_words, show_table
 from VerisimLib.scene import (
     nodes,
     origin,
@@ -23,9 +24,6 @@ from VerisimLib.scene import (
     tables,
     volumes,
 )
-
-if TYPE_CHECKING:
-    from VerisimLib.panels.segment import Answer, SegmentPanel
 
 DIFFERENCE = (Label("differs", 1, (0.95, 0.1, 0.6)),)
 
@@ -58,7 +56,7 @@ class Results:
         panel: Whose result it is.
     """
 
-    def __init__(self, ui: object, panel: SegmentPanel) -> None:
+    def __init__(self, ui: object, panel: Panel) -> None:
         self.ui, self.panel = ui, panel
         self.forget()
         ui.leastCertain.connect("clicked()", self.go)
