@@ -13,6 +13,7 @@ from tests.plugin.fake_server import MODEL
 from tests.plugin.misbehaving import Fake, misbehaving
 from tests.slicer_host.acting import rest, settle, write
 from tests.slicer_host.window import Host
+from VerisimLib.panels.audit import Audited
 
 MODULE_NAMES = ("VerisimSegment", "VerisimSynthesize", "VerisimAudit")
 WIDTHS_PX = (320, 360, 420, 500)
@@ -86,3 +87,35 @@ def test_every_text_has_its_room(
     for box in host.panel.findChildren(ctk.ctkCollapsibleButton):
         box.collapsed = False
     check(host, width)
+
+
+def a_report(names: list[str]) -> dict[str, object]:
+    cases = [
+        {
+            "name": name,
+            "word": "block",
+            "measure": "m",
+            "sights": [{"measure": "m", "nearest": "patient_017"}],
+            "score": 175.834 - k,
+            "p": 1 / 21,
+            "q": 1 / 21,
+        }
+        for k, name in enumerate(names)
+    ]
+    return {"cases": cases, "strata": [{"held_out_scores": [1.0, 2.0], "threshold": 4.0}]}
+
+
+def test_the_score_table_shows_whole_words_but_of_long_names_the_ends(host: Host) -> None:
+    panel = host.load(MODULES / "VerisimAudit.py").panel
+    names = [f"synthetic_hippocampus-diffusion-v3_s0_{k:05}" for k in range(3)]
+    asked = {"synthesis": "1"}
+    panel._show(Audited("Block.", a_report(names), b"", (), b"", asked))
+    rest()
+    view = panel.ui.cases
+    assert view.textElideMode == qt.Qt.ElideMiddle
+    for column in range(1, view.model().columnCount()):
+        assert view.columnWidth(column) >= view.sizeHintForColumn(column), column
+    shown = sum(view.columnWidth(column) for column in range(5))
+    assert shown <= view.viewport().width  # case, verdict, score, p and q without scrolling
+    view.entered.emit(view.model().index(2, 0))
+    assert view.viewport().toolTip == names[2]

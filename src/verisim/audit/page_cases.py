@@ -113,9 +113,10 @@ def _together(case: CaseVerdict) -> str:
 def _case(case: CaseVerdict) -> str:
     other = f'<span class="with">with {escape(case.withheld_with)}</span>'
     scores = cells(number(case.score), probability(case.p), probability(case.q))
-    rest = "".join(
-        f"<td>{escape(one)}</td>" for one in (case.stratum, case.measure, case.sight.nearest)
+    seen = "".join(
+        f'<td class="line">{escape(one)}</td>' for one in (case.measure, case.sight.nearest)
     )
+    rest = f"<td>{escape(case.stratum)}</td>{seen}"
     return (
         f'<tr class="word-{case.word}"><th scope="row" class="name">{escape(case.name)}</th>'
         f'<td class="word">{WORDS[case.word]}{other * bool(case.withheld_with)}</td>'

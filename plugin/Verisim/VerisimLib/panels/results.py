@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 from VerisimLib.answers import Label
 from VerisimLib.nrrd import Grid
 from VerisimLib.panels.asking import Answer
-from VerisimLib.panels.panel import Panel
+from VerisimLib.panels.panel import Panel, hint_whole_words, show_table
 from VerisimLib.scene import (
     nodes,
     origin,
@@ -64,6 +64,7 @@ class Results:
         ui.opacity.connect("valueChanged(double)", self._overlay)
         ui.sample.connect("valueChanged(int)", self._scrub)
         ui.copyCommand.connect("clicked()", self._copy)
+        hint_whole_words(ui.volumes)
 
     def forget(self) -> None:
         """There is no result any more."""
@@ -143,7 +144,7 @@ class Results:
             for name, ml in (answer.told.get("volumes_ml") or {}).items()
         ]
         node = tables.table("Verisim volumes", ("model", "structure", "volume (ml)"), rows)
-        self.ui.volumes.setMRMLTableNode(node)
+        show_table(self.ui.volumes, node)
         certainty = result.answer.told.get("certainty")
         said = _("{name}: the model is {percent} % sure of it.")
         named = nodes.name_of(self.segmentation)

@@ -10,10 +10,10 @@ from VerisimLib.nrrd import Grid
 from VerisimLib.scene.volumes import Sent, added, matrix_of
 
 COLORS = "vtkMRMLColorTableNodeCyan"
-"""Black to cyan: no segment of ours has this colour; colour-blind people see it, too."""
+"""Black to cyan: no segment has this colour, and colour-blind people tell it from theirs."""
 
 DARKEST = -0.5
-"""Of the largest value, where the table is black: low values are no shadow on the image."""
+"""Of the largest value: where the table is black, so that low values are no shadow."""
 
 OPACITY = 0.6
 FLOOR = 0.15
