@@ -9,7 +9,18 @@ import slicer
 from PySide6.QtTest import QTest
 
 from tests.plugin.real_server import Running
-from tests.plugin.stories import LONG, done, drawn, fold, loaded, made, nodes, opened, segmented
+from tests.plugin.stories import (
+    LONG,
+    done,
+    drawn,
+    fold,
+    key_is_kept_and_forgotten,
+    loaded,
+    made,
+    nodes,
+    opened,
+    segmented,
+)
 from tests.slicer_host.acting import picture, press, qt, settle
 from tests.slicer_host.window import Host
 from VerisimLib.scene import conditions, synthetic
@@ -163,3 +174,8 @@ def test_a_synthetic_case_is_never_submitted(host: Host, server: Running) -> Non
 def test_boxes_fold_and_unfold(host: Host, server: Running) -> None:
     panel = opened(host, server, "VerisimSynthesize")
     fold(panel, (panel.ui.makeBox, panel.ui.model), (panel.ui.casesBox, panel.ui.thumbnails))
+
+
+def test_a_key_is_kept_while_its_box_is_ticked(host: Host, server: Running) -> None:
+    panel = opened(host, server, "VerisimSynthesize")
+    key_is_kept_and_forgotten(panel, "open-sesame")
