@@ -163,8 +163,7 @@ class ModelCard:
             )
         if (self.kind == "refinement") != isinstance(self.network, ClickUNet):
             raise BadCard(
-                f"The card of {self.name} must say kind = refinement if its network is told of "
-                "clicks, and only then.",
+                f"{self.name} must be of kind = refinement if its network is told of clicks.",
                 "Write the kind that fits the network.",
             )
         if isinstance(self.network, StyleGan) and self.network.patch != self.patch_size:

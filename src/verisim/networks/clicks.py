@@ -50,7 +50,7 @@ class ClickUNet:
         return self.unet.build(channels + 2 * classes, classes, deep_supervision)
 
 
-def one_hot_channels(labels: npt.NDArray[np.integer], classes: int) -> Maps:
+def one_hot_channels(labels: npt.NDArray[np.uint8] | npt.NDArray[np.int16], classes: int) -> Maps:
     """One channel a class, (K, X, Y, Z) float32, of classes (X, Y, Z)."""
     channels: Maps = (np.arange(classes)[:, None, None, None] == labels).astype(np.float32)
     return channels

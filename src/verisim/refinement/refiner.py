@@ -13,6 +13,7 @@ from verisim.fractions import ONE
 from verisim.progress import SILENT, Clock, Part, Progress
 from verisim.refinement.clicks import Click, Seed, seeds_of
 from verisim.refinement.field import FAR, corrected, nearness
+from verisim.refinement.network import ClickNetwork
 from verisim.refinement.walk import walked
 from verisim.segmentation import Segmentation, nothing_found
 from verisim.volume import Array, LabelMap, Volume
@@ -54,14 +55,19 @@ def as_segmentation(label_map: LabelMap) -> Segmentation:
 
 
 def refine(
-    volume: Volume, present: Segmentation, clicks: Iterable[Click], progress: Progress = SILENT
+    volume: Volume,
+    present: Segmentation,
+    clicks: Iterable[Click],
+    progress: Progress = SILENT,
+    network: ClickNetwork | None = None,
 ) -> Segmentation:
     """Correct a segmentation by clicks.
 
     All clicks are given each time, so that a click is undone by leaving it out; their order does
     not matter, and without any the segmentation is what it was. Each clicked voxel gets a label
-    that its clicks allow. Voxels further away than `FAR` reaches do not change. Scores of
-    classes are changed by kriging (see `corrected`), then follow the image's edges (`walked`).
+    that its clicks allow. Voxels further away than `FAR` reaches do not change. A click network,
+    if there is one, gives the scores of the classes. They are changed by kriging (see
+    `corrected`), then follow the image's edges (`walked`).
 
     Args:
         volume: The image, (X, Y, Z) or (C, X, Y, Z).
@@ -69,6 +75,7 @@ def refine(
             believed, otherwise the distance to its labels' borders.
         clicks: All of them.
         progress: Hears of every box around clicks that are close; may cancel between two.
+        network: Of a card with the same labels; None: nothing is known of shapes.
 
     Returns:
         The label map and its warnings; the certainty is that of the start, and there are no maps.
@@ -91,7 +98,7 @@ def refine(
     groups = _groups(seeds, before)
     for k, group in enumerate(groups):
         part = Part(progress, k, len(groups), "box")
-        array[group.box] = _labelled(volume, present, group, part)
+        array[group.box] = _labelled(volume, present, group, network, part)
     label_map = before.new(array)
     clock.lap("refining")
     kept = [one for one in present.warnings if one not in nothing_found(before)]
@@ -174,17 +181,29 @@ def _joined(one: Box, other: Box) -> Box:
     return x, y, z
 
 
-def _labelled(volume: Volume, present: Segmentation, group: _Group, progress: Progress) -> Array:
+def _labelled(
+    volume: Volume,
+    present: Segmentation,
+    group: _Group,
+    network: ClickNetwork | None,
+    progress: Progress,
+) -> Array:
     """The values of the labels in a box."""
     before = present.label_map
     spacing_mm, reach_mm = before.spacing_mm, group.reach_mm
-    classes = _classes(present, group)
+    told = (
+        network.probabilities(volume, before, group.seeds, group.box, progress)
+        if network
+        else None
+    )
+    classes = _classes(present, group) if told is None else list(range(len(told)))
     seeds = _among(classes, group.inside)
     image = _standardized(volume.array[(..., *group.box)])
     scores = _scores(present, classes, group.box, reach_mm)
-    new = corrected(scores, image, seeds, reach_mm, spacing_mm)
-    probabilities = special.softmax(new, axis=0)
     near = nearness(image.shape[1:], seeds, reach_mm, spacing_mm)
+    believed = scores if told is None else _learned(told, scores, near)
+    new = corrected(believed, image, seeds, reach_mm, spacing_mm)
+    probabilities = special.softmax(new, axis=0)
     smooth = walked(probabilities, image, seeds, spacing_mm, progress)
     winner = (near * smooth + (1 - near) * probabilities).argmax(axis=0)
     values = np.array([0, *before.labels.values()])[classes].astype(before.array.dtype)
@@ -198,6 +217,13 @@ def _labelled(volume: Volume, present: Segmentation, group: _Group, progress: Pr
             labelled[seed.voxel] = values[seed.best(own.tolist())]
     found: Array = labelled
     return found
+
+
+def _learned(told: Array, scores: Array, near: Array) -> Array:
+    """The scores of a click network near the clicks, and where it looks; else the present ones."""
+    share = near * (told.sum(axis=0) > 0.5)
+    learned: Array = share * np.log(np.maximum(told, SMALLEST)) + (1 - share) * scores
+    return learned
 
 
 def _classes(present: Segmentation, group: _Group) -> list[int]:

@@ -162,9 +162,7 @@ class ClickFit:
         return laid_out(network.to(self.device), self.device)
 
     def _begun(self, examples: Sequence[Example], path: Path, progress: Progress) -> list[Begun]:
-        return begun(
-            self.corrected, examples, path, self.schedule.seed, self.device, progress
-        )
+        return begun(self.corrected, examples, path, self.schedule.seed, self.device, progress)
 
     def _batches(self, cases: Sequence[Begun]) -> ClickBatches:
         patch = self.card.patch_size

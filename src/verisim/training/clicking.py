@@ -45,7 +45,7 @@ class ClickBatches:
     seed: int
 
     def __call__(self, step: int) -> Batch:
-        """Batch number `step`: of the image (B, C + K, X, Y, Z) the last channels are the start."""
+        """Batch number `step`; the last K channels of its image are the start."""
         generator = np.random.default_rng((self.seed, step))
         pairs = [self._patch(generator) for _ in range(self.batch_size)]
         images, labels = zip(*pairs, strict=True)
@@ -102,16 +102,17 @@ class Clicking:
         counts = generator.integers(0, MOST_CLICKS + 1, len(batch.image))
         rounds = 1 + int(generator.choice(len(ROUNDS), p=ROUNDS))
         clicks: list[list[Said]] = [[] for _ in counts]
-        answers = batch.image[:, -self.classes :].argmax(dim=1).numpy()
+        answers = batch.image[:, -self.classes :].argmax(dim=1)
         for k in range(rounds):
             if k and counts.any():
                 with torch.no_grad():
-                    answers = self._logits(network, batch, clicks, device)[0].argmax(1)
-                    answers = answers.cpu().numpy()
-            for own, count, answer, truth in zip(clicks, counts, answers, batch.label, strict=True):
+                    answers = self._logits(network, batch, clicks, device)[0].argmax(1).cpu()
+            for own, count, answer, truth in zip(
+                clicks, counts, answers, batch.label, strict=True
+            ):
                 share = count * (k + 1) // rounds - count * k // rounds
                 truly = truth[0].numpy()
-                own.extend(clicks_into(answer, truly, self.classes, share, generator))
+                own.extend(clicks_into(answer.numpy(), truly, self.classes, share, generator))
         levels = self._logits(network, batch, clicks, device)
         loss: Tensor = self.loss(levels, batch.label.to(device))
         return loss
