@@ -108,8 +108,8 @@ class Refining:
         card = self.models.card(model)
         if card.kind != "segmentation":
             raise unknown_model(model, self.models.names)
-        start = self._start(card, ask, user) if label is None else _drawn(card, ask, label)
         clicker = self._clicker(card, asked.method)
+        start = self._start(card, ask, user) if label is None else _drawn(card, ask, label)
         network = start.rescued.segmentation.seconds.get("network", 0.0) if start.new else 0.0
         ready = time.perf_counter()
         found = refine(start.volume, start.rescued.segmentation, clicks, network=clicker)
