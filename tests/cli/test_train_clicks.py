@@ -32,8 +32,8 @@ def test_it_is_listed_and_refines_unless_asked_otherwise(
     asked = ("--model", "tiny", "--models", models, "--click", click, "--json")
     for method, told in (("auto", f"{trained} v1"), ("network", f"{trained} v1"), ("walker",) * 2):
         label = output / f"{method}.nii.gz"
-        run = verisim("refine", a_case, "-o", label, *asked, "--method", method)
-        assert run.facts["method"] == told
+        run = verisim("refine", a_case, "-o", label, *asked, "--by", method)
+        assert run.facts["by"] == told
         assert files.read(label).array[6, 13, 6] == 1
     drawn = [files.read(output / f"{name}.nii.gz").array for name in ("auto", "network")]
     np.testing.assert_array_equal(*drawn)
@@ -58,7 +58,7 @@ def test_a_model_without_a_network_for_its_labels_is_refused_when_one_is_asked_f
 ) -> None:
     run = verisim(
         *("refine", a_case, "-o", output / "x.nii.gz", "--model", "two"),
-        *("--models", two_channels, "--method", "network"),
+        *("--models", two_channels, "--by", "network"),
     )
     assert run.code == 2
     assert "train-clicks" in run.err

@@ -119,6 +119,12 @@ def test_what_is_no_single_unet_is_refused(a_generator: ModelCard) -> None:
         clicker_of(a_generator, "x")
 
 
+def test_a_model_of_voxels_of_any_size_is_refused(a_card: ModelCard) -> None:
+    loose = replace(a_card.preprocessing, spacing_mm=(1.0, 1.0, 0.0))
+    with pytest.raises(BadInput, match="mm"):
+        clicker_of(replace(a_card, preprocessing=loose), "x")
+
+
 def test_kind_and_network_of_a_card_belong_together(a_card: ModelCard) -> None:
     with pytest.raises(BadCard, match="refinement"):
         replace(a_card, kind="refinement")

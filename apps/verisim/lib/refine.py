@@ -57,11 +57,11 @@ class RefineRequest(BaseModel, frozen=True, extra="ignore"):
 
     Args:
         clicks: All of them, not only the newest; without any the answer is the model's own.
-        method: "auto": by a click network with the model's labels, if there is one.
+        by: "auto": a click network with the model's labels answers, if there is one.
     """
 
     clicks: tuple[ClickAsked, ...] = Field(max_length=MOST)
-    method: Method = "auto"
+    by: Method = "auto"
 
     @property
     def said(self) -> tuple[Click, ...]:
@@ -108,7 +108,7 @@ class Refining:
         card = self.models.card(model)
         if card.kind != "segmentation":
             raise unknown_model(model, self.models.names)
-        clicker = self._clicker(card, asked.method)
+        clicker = self._clicker(card, asked.by)
         start = self._start(card, ask, user) if label is None else _drawn(card, ask, label)
         network = start.rescued.segmentation.seconds.get("network", 0.0) if start.new else 0.0
         ready = time.perf_counter()
@@ -124,7 +124,7 @@ class Refining:
         mirror = mirroring.by_default(self.models.parts(card))
         mirrored = mirror if ask.mirroring is None else ask.mirroring
         told = answer(card, replace(start.rescued, segmentation=found), seconds, mirrored)
-        about = {"clicks": len(clicks), "kept": not start.new, "method": name_of(clicker)}
+        about = {"clicks": len(clicks), "kept": not start.new, "by": name_of(clicker)}
         return str(path), {**told, **about}
 
     def _clicker(self, card: ModelCard, method: Method) -> ClickNetwork | None:

@@ -40,7 +40,7 @@ def refine(
         list[str] | None,
         typer.Option("--not", metavar="X,Y,Z=LABEL", help="A place that does not belong to it."),
     ] = None,
-    method: Annotated[
+    by: Annotated[
         Literal["auto", "network", "walker"],
         typer.Option(
             help="auto: a click network with the model's labels, if there is one. walker: none."
@@ -73,7 +73,7 @@ def refine(
     _check_output(output, image, label_map)
     check_place(output)
     with terminal.warnings_as_notes(), terminal.progress("refine") as progress:
-        network = _network(card, method, models)
+        network = _network(card, by, models)
         volume = read(image, series or None)
         start = _start(card, volume, label_map, device, models, progress)
         began = time.perf_counter()
@@ -84,7 +84,7 @@ def refine(
         terminal.note(warning)
     facts = {
         "model": card.title,
-        "method": name_of(network),
+        "by": name_of(network),
         "output": output,
         "clicks": clicks,
         "volumes_ml": {name: round(ml, 4) for name, ml in found.label_map.volumes_ml.items()},

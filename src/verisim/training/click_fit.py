@@ -54,8 +54,13 @@ def clicker_of(card: ModelCard, name: str, version: int = 1) -> ModelCard:
     """An untrained click network for the answers of a model.
 
     Raises:
-        BadInput: The model has no U-Net of its own whose stages it could have.
+        BadInput: The model has no U-Net of its own whose stages it could have, or no voxel size.
     """
+    if not all(card.preprocessing.spacing_mm):
+        raise BadInput(
+            f"{card.title} takes voxels of any size, and a click has a width in mm.",
+            "Name a model whose card says spacing_mm.",
+        )
     if not isinstance(card.network, UNet) or card.ensemble or card.previous:
         raise BadInput(
             f"{card.title} is no single U-Net, and answers to many noisy copies are needed.",
@@ -73,6 +78,7 @@ def clicker_of(card: ModelCard, name: str, version: int = 1) -> ModelCard:
         mirroring=False,
         temperature=1.0,
         sha256="",
+        seconds_per_volume=0.0,
         training=None,
         figures={},
         expectations={},
