@@ -41,6 +41,21 @@ class Batch:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What was asked for.
+
+    Args:
+        model: Who makes the cases.
+        settings: By name, such as count, seed and steps.
+        labels: Name of the segmentation that they show; empty: none was drawn.
+    """
+
+    model: Model
+    settings: dict[str, Any]
+    labels: str
+
+
 class SynthesizePanel(Panel):
     """See the module."""
 
@@ -81,14 +96,15 @@ class SynthesizePanel(Panel):
 
     def _make(self) -> None:
         self.choices.keep()
-        model, settings = self.model, self._settings()
         drawn = self.ui.condition.currentNode()
-        grids = [conditions.label_map(drawn, model.labels)] if drawn is not None else []
+        asked = Asked(self.model, self._settings(), nodes.name_of(drawn))
+        grids = [conditions.label_map(drawn, asked.model.labels)] if drawn is not None else []
         self._preview = b""
 
         def ask(job: Job) -> Batch:
             server, show = self.server(job), told(job)
-            id_ = server.synthesize(model.name, settings, [packed(grid) for grid in grids])
+            maps = [packed(grid) for grid in grids]
+            id_ = server.synthesize(asked.model.name, asked.settings, maps)
 
             def heard(percent: float, message: str) -> None:
                 self._preview = server.preview(id_) or self._preview
@@ -99,20 +115,21 @@ class SynthesizePanel(Panel):
             warnings = tuple(str(one) for one in ended.answer.get("warnings") or ())
             return Batch(id_, made_cases(content), warnings)
 
-        self.work.begin(ask, lambda batch: self._show(batch, model, settings), self._watch)
+        self.work.begin(ask, lambda batch: self._show(batch, asked), self._watch)
 
     def _watch(self) -> None:
         """The case in the making."""
         if self._preview:
             self.thumbnails.preview(self._preview)
 
-    def _show(self, batch: Batch, model: Model, settings: dict[str, Any]) -> None:
+    def _show(self, batch: Batch, asked: Asked) -> None:
         self.thumbnails.forget_preview()
-        version = self.info.version if self.info else ""
+        version, model = self.info.version if self.info else "", asked.model
+        more = {"job": batch.job, "labels": asked.labels}
         for case in batch.cases:
             node = synthetic.shown(case, model.labels, batch.job)
             came = repeat.origin(
-                "synthesize", model.name, model.version, settings, version, job=batch.job
+                "synthesize", model.name, model.version, asked.settings, version, **more
             )
             origin.keep(node, came)
             self.thumbnails.add(nodes.id_of(node), case)
