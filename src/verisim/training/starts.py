@@ -24,8 +24,7 @@ EACH = 3
 """Noisy copies of a case."""
 
 LEAST_NOISE, MOST_NOISE = 1.0, 6.0
-"""Of a copy, in standard deviations of the image at full contrast: at half of the contrast, noise
-of half to three of the standard deviations that are left."""
+"""Of a copy, in standard deviations of the image; its contrast does not matter after that."""
 
 SPOILED = 0.35
 """Share of the starts that are the truth, spoiled, and no model's answer."""
