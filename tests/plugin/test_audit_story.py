@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import requests
 import slicer
 from PySide6.QtTest import QTest
@@ -43,6 +44,8 @@ def side_by_side(host: Host, name: str) -> dict[str, np.ndarray]:
         assert (composite.GetLinkedControl(), composite.GetHotLinkedControl()) == (1, 1)
         assert widget.mrmlSliceNode().GetOrientation() == "Axial"
         found[part] = slicer.util.arrayFromVolume(node)
+    (display,) = [n.GetDisplayNode() for n in nodes("ScalarVolume", f"{name} difference")]
+    assert display.GetWindow() == pytest.approx(np.ptp(found["synthetic"]), rel=1e-3)
     assert np.allclose(found["synthetic"] - found["training"], found["difference"], atol=1e-4)
     return found
 
@@ -94,6 +97,7 @@ def test_copies_are_blocked_and_shown_beside_what_they_copy(
     audited(panel, panel.ui.images, panel.ui.standIn)
     picture(host.window, pictures / "audit-block.png")
     assert panel.audited.sentence.startswith("Block")
+    assert "of 26 held-out patients" in panel.audited.sentence  # 20, and 6 that stand in
     panel.ui.folder.currentPath = str(tmp_path)
     assert not panel.ui.release.isEnabled()
     name = click_row(panel, 0)
