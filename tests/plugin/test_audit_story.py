@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import requests
 import slicer
 from PySide6.QtTest import QTest
 
-from tests.plugin.real_server import Running
+from tests.plugin.real_server import PROGRAM, Running
 from tests.plugin.stories import LONG, done, fold, key_is_kept_and_forgotten, made, nodes, opened
 from tests.slicer_host.acting import picture, press, qt, settle
 from tests.slicer_host.window import Host
@@ -104,7 +106,13 @@ def test_copies_are_blocked_and_shown_beside_what_they_copy(
     assert abs(side_by_side(host, name)["difference"]).mean() < 0.5
     assert [node.GetAttribute("Verisim.Audit") for node in synthetic.cases()] == ["block"] * 2
     press(panel.ui.copyCommand)
-    assert slicer.app.clipboard().text().endswith(" --stand-in -o audit")
+    text = str(slicer.app.clipboard().text())
+    assert text.endswith(" --stand-in -o audit")
+    # the program takes every word; the data sets are not in this folder
+    ran = subprocess.run(
+        [PROGRAM, *shlex.split(text)[1:]], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "There is no folder known." in ran.stderr
 
 
 def test_sets_that_came_meanwhile_are_found(host: Host, server: Running) -> None:
