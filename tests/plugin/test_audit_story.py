@@ -10,7 +10,7 @@ import slicer
 from PySide6.QtTest import QTest
 
 from tests.plugin.real_server import Running
-from tests.plugin.stories import LONG, done, fold, made, nodes, opened
+from tests.plugin.stories import LONG, done, fold, key_is_kept_and_forgotten, made, nodes, opened
 from tests.slicer_host.acting import picture, press, qt, settle
 from tests.slicer_host.window import Host
 from VerisimLib.scene import synthetic
@@ -153,3 +153,8 @@ def test_an_audit_is_cancelled(host: Host, server: Running) -> None:
 def test_boxes_fold_and_unfold(host: Host, server: Running) -> None:
     panel = opened(host, server, "VerisimAudit")
     fold(panel, (panel.ui.setsBox, panel.ui.training), (panel.ui.verdictBox, panel.ui.cases))
+
+
+def test_a_key_is_kept_while_its_box_is_ticked(host: Host, server: Running) -> None:
+    panel = opened(host, server, "VerisimAudit")
+    key_is_kept_and_forgotten(panel, "open-sesame")

@@ -25,8 +25,9 @@ holds, and a patient's other images are not called copies.
 """
 
 BESIDES = ("embedding", "sscd", "dreamsim")
-"""Networks that may be asked besides; nobody has measured what they make of twins, so that they
-too speak only when they are certain."""
+"""Networks that may be asked besides; they too speak only when they are certain. The embedding
+took 61 other hippocampi of known scans for up to 2.7 deviations; nobody has measured the others.
+"""
 
 
 def certain(standardized: Scores, names: Sequence[str]) -> Scores:
