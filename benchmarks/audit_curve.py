@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from verisim.audit.engine import Engine
+from verisim.audit.prepared import Prepared
 
 SHARES = (0.125, 0.25, 0.5, 1.0)
 LEAST = 0.9
@@ -50,7 +51,7 @@ def draw_curve(path: Path, training: np.ndarray, queries: np.ndarray, device: st
 def _seconds(
     training: np.ndarray, queries: np.ndarray, device: str, pruned: bool, least: float
 ) -> float:
-    engine = Engine.of(training, device, pruned=pruned)
+    engine = Engine(Prepared.of(training, device, pruned=pruned))
     started = perf_counter()
     engine(queries, least=least)
     return perf_counter() - started

@@ -31,6 +31,7 @@ import torch
 from audit_curve import draw_curve
 from audit_images import Sizes, make_images, mapped
 from verisim.audit.engine import Engine, Nearest
+from verisim.audit.prepared import Prepared
 
 PEAK_SHAPES = ((1024, 1024, 1024), (2048, 2048, 2048), (2048, 4096, 1024))
 PEAK_SHAPES_ELSEWHERE = ((8192, 8192, 8192),)
@@ -98,7 +99,7 @@ def engine_alone(folder: Path, sizes: Sizes, device: str, *, fp32: bool) -> None
     training, queries = mapped(folder)
     print(f"{torch.get_num_threads()} thread(s), {sizes}, {device}")
     found, plain = every_product(training, queries, sizes, device)
-    took, engine = timed(lambda: Engine.of(training, device))
+    took, engine = timed(lambda: Engine(Prepared.of(training, device)))
     print(f"prepared, with block averages: {took}")
     pruned(engine, queries, found, plain, LEAST)
     pruned(engine, queries, found, plain, -1.0)
@@ -117,7 +118,7 @@ def every_product(
 ) -> tuple[Nearest, Took]:
     """Without pruning."""
     before = peak_rate(precision, device)
-    prepare, engine = timed(lambda: Engine.of(training, device, precision, pruned=False))
+    prepare, engine = timed(lambda: Engine(Prepared.of(training, device, precision, pruned=False)))
     took, found = best_of_two(lambda: engine(queries))
     after = peak_rate(precision, device)
     peak = [max(one, other) for one, other in zip(before, after, strict=True)]

@@ -14,7 +14,6 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -23,7 +22,7 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from memorization.learning import a_card, trained
+from memorization.learning import RATES, a_card, trained
 from memorization.slices import Material, real, synthetic
 from verisim.audit.auditor import Auditor
 from verisim.audit.collection import Collection
@@ -83,7 +82,7 @@ def main() -> None:
     console, rows = Console(width=130), []
     with Bar(console=Console(stderr=True)) as bar:
         material = Material.of(open_dataset(asked.dataset), card, Shown(bar, "slices"))
-        for kind in get_args(GeneratorKind):
+        for kind in asked.kinds:
             for count in asked.subjects:
                 progress = Shown(bar, f"{kind}, {count} subjects,")
                 rows.append(_one(asked, kind, count, material, progress))
@@ -183,6 +182,7 @@ def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--kinds", choices=tuple(RATES), nargs="+", default=tuple(RATES))
     parser.add_argument("--subjects", type=int, nargs="+", default=[10, 40, 97])
     parser.add_argument("--minutes", type=float, default=60, help="training of each generator")
     parser.add_argument("--width", type=int, default=32, help="feature maps of the finest stage")

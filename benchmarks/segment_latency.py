@@ -31,7 +31,7 @@ from verisim.serving import Service, free_port, prepare_app, running
 from verisim.volume import Array
 
 ROOT = Path(__file__).parents[1]
-VOLUME = ROOT / "sample-data" / "studies" / "phantom_001.nii.gz"
+VOLUME = ROOT / "sample-data" / "studies" / "synthetic_001.nii.gz"
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from verisim.files import read, write
 from verisim.serving import Service, free_port, prepare_app, running
 from verisim.volume import Volume
 
-SAMPLES = Path(__file__).parents[1] / "sample-data"
+SAMPLE = Path(__file__).parents[1] / "sample-data" / "studies" / "synthetic_001.nii.gz"
 MODEL = "hippocampus-unet"
 LONG_SECONDS = 5.0
 
@@ -143,12 +143,12 @@ def ask(url: str, case: str, folder: Path) -> bool:
 
 
 def _studies(folder: Path) -> Path:
-    """The phantom, and a large volume made of many of it."""
+    """A sample volume, and a large one made of many of it."""
     studies = folder / "studies"
     studies.mkdir()
-    shutil.copy(SAMPLES / "phantom" / "image.nii.gz", studies / "case.nii.gz")
-    phantom = read(SAMPLES / "phantom" / "image.nii.gz")
-    write(studies / "large.nii.gz", Volume(np.tile(phantom.array, (5, 4, 5)), phantom.affine))
+    shutil.copy(SAMPLE, studies / "case.nii.gz")
+    sample = read(SAMPLE)
+    write(studies / "large.nii.gz", Volume(np.tile(sample.array, (5, 4, 5)), sample.affine))
     return studies
 
 

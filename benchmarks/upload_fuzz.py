@@ -23,12 +23,12 @@ from rich.table import Table
 
 from hostile.campaign import GB, Seen, attacked, inputs
 from hostile.sending import Server
-from hostile.specimens import SAMPLES
+from hostile.specimens import STUDY
 from verisim.files import read, write
 from verisim.serving import Service, free_port, prepare_app, running
 
 MODEL = "hippocampus-unet"
-IMAGE = "phantom"
+IMAGE = "sample"
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def _started(folder: Path) -> Iterator[tuple[Server, psutil.Process, list[Path]]
     studies, temporary, sessions = (folder / name for name in ("studies", "tmp", "sessions"))
     for made in (studies, temporary, sessions):
         made.mkdir()
-    write(studies / f"{IMAGE}.nii.gz", read(SAMPLES / "phantom" / "image.nii.gz"))
+    write(studies / f"{IMAGE}.nii.gz", read(STUDY))
     os.environ |= {"TMPDIR": str(temporary), "MONAI_LABEL_SESSION_PATH": str(sessions)}
     service = Service(
         str(studies), prepare_app(folder / "app"), folder / "models", port=free_port()

@@ -1,10 +1,11 @@
-"""Make the synthetic sample data: cases of the shipped generator that an audit let out.
+"""Make the sample data: cases of the shipped generator that an audit let out.
 
 VERISIM_DATA=… python sample-data/make_sample_data.py
 
 The audit needs the real cases that the generator learned from (task 04 of the Medical
 Segmentation Decathlon in the folder hippocampus of VERISIM_DATA, with its splits.json); nothing of
-them comes into this folder. What was begun in --work is continued.
+them comes into this folder. What was begun in --work is continued. The studies are copies of
+released files.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from verisim.synthesis.case_set import CaseSet, Format
 
 GENERATOR = "hippocampus-diffusion"
 
+STUDIES = 2
+"""Cases in the folder of studies; the first of them has its final label."""
+
 NEIGHBOURS = {299: 245, 300: 245}
 """Scans of a patient who has another number, too."""
 
@@ -47,8 +51,8 @@ class Told:
 
 
 def main() -> None:
-    """Make, audit and let out volumes, then one of them as a DICOM series."""
-    parser = argparse.ArgumentParser(description="Make the synthetic sample data.")
+    """Make, audit and let out volumes, then one of them as a DICOM series; lay out studies."""
+    parser = argparse.ArgumentParser(description="Make the sample data.")
     parser.add_argument("--count", type=int, default=26, help="how many cases are made")
     parser.add_argument("--plants", type=int, default=12, help="planted copies of each kind")
     parser.add_argument("--work", type=Path, default=Path("build/sample-data"))
@@ -63,6 +67,7 @@ def main() -> None:
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(work / "released" / kind, target)
         print(f"{target}: {len(verify(target).cases)} cases")
+    write_studies(here / "synthetic", here / "studies")
 
 
 def made(
@@ -80,6 +85,29 @@ def made(
     target = work / "released" / kind
     shutil.rmtree(target, ignore_errors=True)
     return release(work / "audit" / kind, folder, target).cases
+
+
+def write_studies(released: Path, studies: Path) -> None:
+    """Copy released cases to where a MONAI Label server looks for them, in place of earlier ones.
+
+    Their certificates go along, since the server learns from no synthetic case without one.
+
+    Args:
+        released: Folder that `verisim release` wrote; its first cases are taken.
+        studies: Folder of images, with `labels/final` and `certificates` in it.
+    """
+    shutil.rmtree(studies, ignore_errors=True)
+    for position, case in enumerate(verify(released).cases[:STUDIES]):
+        name = f"synthetic_{int(case.rpartition('_')[2]):03d}"
+        copied = {
+            f"imagesTr/{case}_0000.nii.gz": f"{name}.nii.gz",
+            f"certificates/{case}.json": f"certificates/{name}.json",
+        }
+        if position == 0:
+            copied[f"labelsTr/{case}.nii.gz"] = f"labels/final/{name}.nii.gz"
+        for source, target in copied.items():
+            (studies / target).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(released / source, studies / target)
 
 
 def audited(folder: Path, real: Path, work: Path, plants: int) -> AuditReport:

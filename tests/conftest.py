@@ -11,6 +11,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import nn
 
+from tests.samples import as_scanned
 from verisim.card import ModelCard, write_model
 from verisim.diffusion import Generation, Sampling
 from verisim.networks.case_diffusion import CaseDiffusion, CaseGenerator
@@ -44,6 +45,12 @@ def a_label_map(a_volume: Volume) -> LabelMap:
     array[2:6, 2:6, 2:5] = 1
     array[6:9, 3:8, 3:6] = 2
     return LabelMap(array, a_volume.affine, {"anterior": 1, "posterior": 2})
+
+
+@pytest.fixture(scope="session")
+def scanned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The series of the sample data as scanners store it, alone in its folder."""
+    return as_scanned(tmp_path_factory.mktemp("scans") / "scanned")
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +100,7 @@ def a_card() -> ModelCard:
             convolutions=1,
         ),
         training=TrainingRecord(
-            data="phantoms",
+            data="drawn cases",
             licence="CC0",
             split="train",
             cases=2,

@@ -29,7 +29,8 @@ def commands() -> list[str]:
 def words(command: str) -> list[str]:
     """The command as this Python runs it."""
     program, *arguments = command.split()
-    return [sys.executable, *(["-m", "verisim.cli"] if program == "verisim" else []), *arguments]
+    known = {"verisim": [sys.executable, "-m", "verisim.cli"]}
+    return [*known.get(program, [program]), *arguments]
 
 
 def models_of(port: int, server: subprocess.Popen[str]) -> dict[str, object]:
@@ -58,7 +59,7 @@ def test_the_page_leads_from_a_folder_to_a_served_model(tmp_path: Path) -> None:
             check=False,
         )
         assert done.returncode == 0, f"{command}\n{done.stderr}"
-    assert (tmp_path / "phantom-label.nii.gz").is_file()
+    assert (tmp_path / "trial-label.nii.gz").is_file()
     port = free_port()
     own = ["--port", str(port), "--workspace", str(tmp_path / "app")]
     with (
@@ -73,6 +74,6 @@ def test_the_page_leads_from_a_folder_to_a_served_model(tmp_path: Path) -> None:
         ) as server,
     ):
         try:
-            assert "phantom" in models_of(port, server)
+            assert "trial" in models_of(port, server)
         finally:
             server.terminate()

@@ -14,6 +14,8 @@ from verisim.files import read, write
 from verisim.volume import LabelMap, Volume
 
 SAMPLES = Path(__file__).parents[2] / "sample-data"
+STUDY = SAMPLES / "studies" / "synthetic_001.nii.gz"
+SERIES = next((SAMPLES / "synthetic-dicom" / "imagesTr").iterdir())
 SLICES = 6
 """Of the DICOM series."""
 
@@ -45,14 +47,14 @@ class Specimen:
 def specimens() -> dict[str, Specimen]:
     """One of each format by its name; the DICOM segmentation has new UIDs in each run."""
     image, labels = _volume(), _labels()
-    slices = sorted((SAMPLES / "dicom" / "phantom").glob("*.dcm"))[:SLICES]
+    slices = sorted(SERIES.glob("*.dcm"))[:SLICES]
     series = tuple((path.name, path.read_bytes()) for path in slices)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file in ("image.nii", "image.nii.gz", "image.nrrd"):
             write(folder / file, image)
         write(folder / "labels.seg.nrrd", labels)
-        write(folder / "labels.dcm", labels, reference=SAMPLES / "dicom" / "phantom")
+        write(folder / "labels.dcm", labels, reference=SERIES)
         nrrd.write(str(folder / "raw.nrrd"), image.array, {"encoding": "raw", "space": "LPS"})
         made = {
             "nii": "image.nii",
@@ -79,8 +81,8 @@ def _volume() -> Volume:
 
 
 def _labels() -> LabelMap:
-    phantom = read(SAMPLES / "dicom" / "phantom")
-    array = np.zeros(phantom.array.shape, np.uint8)
+    image = read(SERIES)
+    array = np.zeros(image.array.shape, np.uint8)
     array[5:10, 5:10, 5:10] = 1
     array[15:20, 5:10, 5:10] = 2
-    return LabelMap(array, phantom.affine, {"anterior": 1, "posterior": 2})
+    return LabelMap(array, image.affine, {"anterior": 1, "posterior": 2})

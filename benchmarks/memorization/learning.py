@@ -23,7 +23,7 @@ from verisim.training.schedule import Schedule
 PATCH = (40, 56, 1)
 STRIDES = ((1, 1, 1), (2, 2, 1), (2, 2, 1), (2, 2, 1))
 KERNELS = ((3, 3, 1),) * 4
-RATES = {"diffusion": 1e-3, "stylegan": 2e-3}
+RATES: dict[GeneratorKind, float] = {"diffusion": 1e-3, "stylegan": 2e-3}
 
 
 def a_card(base: ModelCard, kind: GeneratorKind, count: int, width: int) -> ModelCard:

@@ -16,7 +16,8 @@ from verisim.networks.weights import weights_of
 from verisim.preprocessing import Preprocessing
 from verisim.volume import Volume
 
-PHANTOM = Path(__file__).parents[2] / "sample-data" / "phantom" / "image.nii.gz"
+STUDIES = Path(__file__).parents[2] / "sample-data" / "studies"
+SAMPLE = STUDIES / "synthetic_001.nii.gz"
 
 MODEL = "hippocampus-unet"
 
@@ -33,17 +34,17 @@ MANY: Tiles = (2, 2, 2)
 
 
 def tiled(path: Path, tiles: Tiles, seed: int = 0) -> Path:
-    """Write the phantom side by side with itself, under some noise so that no two are the same.
+    """Write the sample side by side with itself, under some noise so that no two are the same.
 
     Args:
         path: File; its suffix names the format.
         tiles: How often in each direction.
         seed: Of the noise.
     """
-    phantom = read(PHANTOM)
-    array = np.tile(phantom.array, tiles).astype(np.float32)
+    sample = read(SAMPLE)
+    array = np.tile(sample.array, tiles).astype(np.float32)
     array += np.random.default_rng(seed).normal(0, 2, array.shape).astype(np.float32)
-    write(path, Volume(array.round().clip(0).astype(np.int16), phantom.affine))
+    write(path, Volume(array.round().clip(0).astype(np.int16), sample.affine))
     return path
 
 
@@ -70,7 +71,7 @@ def labelled_studies(folder: Path, cases: int) -> None:
     """Images with final labels, as MONAI Label's folder keeps them, to train on."""
     labels = folder / "labels" / "final"
     labels.mkdir(parents=True, exist_ok=True)
-    label_map = read(PHANTOM.with_name("label.nii.gz"))
+    label_map = read(STUDIES / "labels" / "final" / SAMPLE.name)
     for k in range(cases):
         name = f"case_{k}.nii.gz"
         tiled(folder / name, ONE, 1000 + k)

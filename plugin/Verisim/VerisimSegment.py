@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import slicer
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule
 
+from VerisimLib import samples
 from VerisimLib.panels.segment import SegmentPanel
 from VerisimLib.shell import PanelTest, PanelWidget
 
@@ -20,7 +24,12 @@ class VerisimSegment(ScriptedLoadableModule):
         parent.helpText = _(
             "Outlines structures, shows where the model is unsure, and corrects by clicks."
         )
-        parent.acknowledgementText = _("Licence: Apache 2.0.")
+        parent.acknowledgementText = _(
+            "Licence: Apache 2.0; of the sample data, whose generator learned from the Medical "
+            "Segmentation Decathlon: CC BY-SA 4.0."
+        )
+        resources = Path(__file__).parent / "Resources"
+        slicer.app.connect("startupCompleted()", lambda: samples.offer(resources))
 
 
 class VerisimSegmentWidget(PanelWidget):

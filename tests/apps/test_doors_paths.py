@@ -14,10 +14,11 @@ import requests
 from tests.apps.client import infer, refusal, session_of
 from tests.apps.running import Server, an_image, running
 from tests.bombs import BOMBS, forget_peak, peak_mb
+from tests.samples import SERIES
 from verisim import files
 from verisim.errors import TooLarge
 
-SLICE = Path(__file__).parents[2] / "sample-data" / "dicom" / "phantom" / "IM003.dcm"
+SLICE = SERIES / "IM00003.dcm"
 PATIENT = "Zacharias"
 MOST_MB = 150
 """Memory that a request with a bomb may take at its peak."""

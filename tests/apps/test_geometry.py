@@ -9,13 +9,18 @@ import pytest
 
 from tests.apps.client import infer, taken_apart
 from tests.apps.running import Server
-from tests.conftest import rotation
+from tests.conftest import affine_of, rotation
 from tests.mrml import TOLERANCE_MM, opened, places
+from tests.samples import IMAGE, LABEL, ORIGIN_MM
 from verisim import files
 from verisim.volume import LabelMap, Volume
 
-PHANTOM = Path(__file__).parents[2] / "sample-data" / "phantom"
 LABELS = {"anterior": 1, "posterior": 2}
+
+
+def in_the_head(volume: Volume) -> Volume:
+    """The sample starts at 0: the same voxels where a hippocampus lies."""
+    return volume.new(volume.array, affine_of(origin=ORIGIN_MM))
 
 
 def tilted(volume: Volume) -> Volume:
@@ -39,8 +44,8 @@ PLACED = {
 def test_the_segments_lie_on_the_inputs_voxels_where_the_anatomy_is(
     server: Server, tmp_path: Path, case: str, suffix: str
 ) -> None:
-    volume = PLACED[case](files.read(PHANTOM / "image.nii.gz"))
-    truth = PLACED[case](files.read_label_map(PHANTOM / "label.nii.gz", LABELS))
+    volume = PLACED[case](in_the_head(files.read(IMAGE)))
+    truth = PLACED[case](in_the_head(files.read_label_map(LABEL, LABELS)))
     files.write(tmp_path / f"sent{suffix}", volume)
     wish = {"result_extension": ".seg.nrrd"}
     response = infer(server, {}, wish, tmp_path / f"sent{suffix}", "hippocampus-unet")
@@ -49,7 +54,7 @@ def test_the_segments_lie_on_the_inputs_voxels_where_the_anatomy_is(
     assert {s.GetName(): s.GetLabelValue() for s in segments} == LABELS
     for segment in segments:
         index = voxels_of(volume, places(segment))
-        assert overlap(index, truth, segment.GetName()) > 0.75
+        assert overlap(index, truth, segment.GetName()) > 0.84
 
 
 def voxels_of(volume: Volume, positions: np.ndarray) -> np.ndarray:

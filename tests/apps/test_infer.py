@@ -11,8 +11,6 @@ from tests.apps.running import Server, a_tiny_model
 from verisim import files
 from verisim.segmentation import NetworkSegmenter
 
-DICOM = Path(__file__).parents[2] / "sample-data" / "dicom"
-
 
 @pytest.fixture(scope="module")
 def expected(server: Server, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
@@ -124,9 +122,9 @@ def test_output_image_is_the_file_alone(server: Server, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def series() -> list[Path]:
+def series(scanned: Path) -> list[Path]:
     """The files of the sample series."""
-    return sorted(path for path in DICOM.rglob("*.dcm"))
+    return sorted(scanned.glob("*.dcm"))
 
 
 def test_a_dicom_series_in_a_session_lies_where_the_library_reads_it(

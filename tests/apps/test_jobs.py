@@ -16,7 +16,6 @@ from tests.apps.working import Worker, a_long_volume, jobs_folder
 from verisim import files
 from verisim.volume import Array
 
-SERIES = Path(__file__).parents[2] / "sample-data" / "dicom" / "phantom"
 CYCLES = 10
 
 
@@ -60,9 +59,9 @@ def test_a_job_gives_what_infer_gives(worker: Worker, tmp_path: Path) -> None:
 
 
 def test_a_dicom_series_is_answered_with_a_dicom_segmentation(
-    worker: Worker, tmp_path: Path
+    worker: Worker, tmp_path: Path, scanned: Path
 ) -> None:
-    slices = tuple(sorted(SERIES.glob("*.dcm")))
+    slices = tuple(sorted(scanned.glob("*.dcm")))
     job = worker.handed_in({}, *slices, result_extension=".dcm")
     found = label_of(worker, job, tmp_path)
     other = worker.handed_in({}, *slices)

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from tests.apps.running import Server
+from tests.samples import IMAGE
 from tests.test_docs import ROOT, blocks
 from verisim import files
 
@@ -18,7 +19,7 @@ def test_the_commands_about_jobs_run(server: Server, tmp_path: Path) -> None:
     assert len(shown) == 1
     program = shown[0].replace("http://127.0.0.1:8000", server.url)
     volume = tmp_path / "volume.nii.gz"
-    shutil.copy(ROOT / "sample-data" / "phantom" / "image.nii.gz", volume)
+    shutil.copy(IMAGE, volume)
     done = subprocess.run(
         ["bash", "-euc", program], cwd=tmp_path, capture_output=True, text=True, check=False
     )

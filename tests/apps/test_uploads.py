@@ -20,7 +20,6 @@ from verisim import files
 from verisim.keys import new_key
 
 LIMIT_MB = 30
-SERIES = Path(__file__).parents[2] / "sample-data" / "dicom"
 
 
 @pytest.fixture(scope="module")
@@ -126,8 +125,8 @@ def test_an_upload_can_be_deleted_and_sent_again(small: Server) -> None:
     assert refusal(requests.delete(address, timeout=60)) == (404, "not_found")
 
 
-def test_several_uploads_become_a_series(small: Server) -> None:
-    contents = [path.read_bytes() for path in sorted(SERIES.rglob("*.dcm"))]
+def test_several_uploads_become_a_series(small: Server, scanned: Path) -> None:
+    contents = [path.read_bytes() for path in sorted(scanned.glob("*.dcm"))]
     for content in contents:
         send(small, content, name="slice.dcm")
     keys = [hash_of(content) for content in contents]

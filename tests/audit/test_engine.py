@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from tests.audit.people import people
 from verisim.audit.correlation import Correlation, numbered_apart
 from verisim.audit.engine import Engine
+from verisim.audit.half_rows import product
 from verisim.audit.prepared import Prepared
 from verisim.audit.pruning import least_bound
 from verisim.audit.rows import Precision, Rows
@@ -43,7 +45,7 @@ def test_500_queries_among_5000_images_are_answered_like_brute_force(
 ) -> None:
     training, queries = smooth_and_copied(5000, 500, 16)
     expected = brute_force(queries, training)
-    found = Engine.of(training, precision=precision, pruned=pruned)(queries)
+    found = Engine(Prepared.of(training, precision=precision, pruned=pruned))(queries)
     assert np.array_equal(found.rows[:, 0], expected.argmax(1))
     np.testing.assert_allclose(found.scores[:, 0], expected.max(1), atol=1e-5)
 
@@ -56,14 +58,14 @@ def test_the_best_five_without_the_own_patient(pruned: bool) -> None:
     expected = brute_force(queries, training)
     expected[np.array(asking)[:, None] == np.array(whose)] = -3
     apart = numbered_apart(asking, whose)
-    found = Engine.of(training, pruned=pruned)(queries, 5, apart=apart)
+    found = Engine(Prepared.of(training, pruned=pruned))(queries, 5, apart=apart)
     assert np.array_equal(found.rows, np.argsort(-expected, axis=1)[:, :5])
 
 
 def test_pruning_computes_few_pairs_and_loses_no_copy() -> None:
     training, queries = smooth_and_copied(2000, 100, 32)
     expected = brute_force(queries, training)
-    found = Engine.of(training)(queries, least=0.8)
+    found = Engine(Prepared.of(training))(queries, least=0.8)
     copies = expected.max(1) >= 0.8
     assert copies.sum() >= 10
     assert np.array_equal(found.rows[copies, 0], expected[copies].argmax(1))
@@ -110,7 +112,7 @@ def test_what_rounding_cannot_tell_apart_is_told_apart(kind: str) -> None:
     queries = training[::20] + np.float32(0.02) * draw.standard_normal((10, 1, 24, 24, 1))
     expected = brute_force(queries, training)
     for pruned in (False, True):
-        found = Engine.of(training, pruned=pruned)(queries, 2)
+        found = Engine(Prepared.of(training, pruned=pruned))(queries, 2)
         np.testing.assert_allclose(found.scores, -np.sort(-expected, 1)[:, :2], atol=2e-6)
         if kind == "equal":  # the first of them
             assert np.array_equal(found.rows, [[0, 1]] * 10)
@@ -118,8 +120,8 @@ def test_what_rounding_cannot_tell_apart_is_told_apart(kind: str) -> None:
 
 def test_the_scores_are_the_same_whatever_is_left_out_and_however_many_are_asked_at_once() -> None:
     training, queries = smooth_and_copied(400, 40, 32)
-    whole = Engine.of(training, pruned=False)(queries, 3)
-    for engine in (Engine.of(training), Engine.of(training, precision="fp32")):
+    whole = Engine(Prepared.of(training, pruned=False))(queries, 3)
+    for engine in (Engine(Prepared.of(training)), Engine(Prepared.of(training, precision="fp32"))):
         parts = [engine(queries[k : k + 7], 3) for k in range(0, 40, 7)]
         assert np.array_equal(np.concatenate([part.scores for part in parts]), whole.scores)
         assert np.array_equal(np.concatenate([part.rows for part in parts]), whole.rows)
@@ -129,14 +131,14 @@ def test_many_training_images_pass_in_blocks_that_are_read_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     training, queries = smooth_and_copied(500, 60, 16)
-    expected = Engine.of(training)(queries, 2)
+    expected = Engine(Prepared.of(training))(queries, 2)
     monkeypatch.setattr("verisim.audit.half_rows.IN_MEMORY", 1000)  # bounds lie in a file
     monkeypatch.setattr("verisim.audit.scan.BLOCK_BYTES", 1 << 14)
     monkeypatch.setattr("verisim.audit.scan.KEPT", 10)
     monkeypatch.setattr("verisim.audit.one_pass.PAIRS", 6000)
     monkeypatch.setattr("verisim.audit.engine.BYTES", 6 * 256 * 25)
     for pruned in (False, True):
-        found = Engine.of(training, pruned=pruned)(queries, 2)
+        found = Engine(Prepared.of(training, pruned=pruned))(queries, 2)
         assert np.array_equal(found.rows, expected.rows)
         assert np.array_equal(found.scores, expected.scores)
 
@@ -144,7 +146,7 @@ def test_many_training_images_pass_in_blocks_that_are_read_again(
 def test_an_engine_travels_to_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
     training, queries = smooth_and_copied(200, 20, 16)
     monkeypatch.setattr("verisim.audit.half_rows.IN_MEMORY", 1000)
-    engine = Engine.of(training)
+    engine = Engine(Prepared.of(training))
     there = pickle.loads(pickle.dumps(engine))
     assert np.array_equal(there(queries).rows, engine(queries).rows)
 
@@ -154,7 +156,7 @@ def test_what_was_changed_in_memory_alone_is_not_given_back(tmp_path: Path) -> N
     np.save(tmp_path / "training.npy", training)
     mapped = np.load(tmp_path / "training.npy", mmap_mode="c")
     mapped[7] = queries[3]
-    assert Engine.of(mapped)(queries).rows[3, 0] == 7
+    assert Engine(Prepared.of(mapped))(queries).rows[3, 0] == 7
     assert np.array_equal(mapped[7], queries[3])
 
 
@@ -163,7 +165,7 @@ def test_images_are_read_from_a_mapped_file(tmp_path: Path) -> None:
     path = tmp_path / "training.npy"
     np.save(path, training)
     mapped = np.load(path, mmap_mode="r")
-    found, expected = Engine.of(mapped)(queries), Engine.of(training)(queries)
+    found, expected = Engine(Prepared.of(mapped))(queries), Engine(Prepared.of(training))(queries)
     assert np.array_equal(found.rows, expected.rows)
 
 
@@ -180,3 +182,12 @@ def test_an_image_of_one_value_correlates_with_nothing() -> None:
     training = people(4)
     rows = Rows(np.ones((1, *training.images.shape[1:]), np.float32)).block(0, 1)
     assert not torch.any(rows)
+
+
+@pytest.mark.parametrize(("device", "kept"), [("cpu", torch.bfloat16), ("cuda", torch.float32)])
+def test_a_graphics_card_leaves_products_in_fp32(device: str, kept: torch.dtype) -> None:
+    with FakeTensorMode():  # tensors without numbers, so that no graphics card need be here
+        rows, others = (torch.empty(n, 8, dtype=torch.bfloat16, device=device) for n in (4, 5))
+        made = product(rows, others)
+    assert made.dtype == kept
+    assert made.shape == (4, 5)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from verisim.audit.measures import CERTAIN, QUIET, certain, default_measures
+from verisim.audit.measures import BESIDES, CERTAIN, QUIET, certain, default_measures
 
 
-@pytest.mark.parametrize("quiet", QUIET)
+@pytest.mark.parametrize("quiet", [*QUIET, *BESIDES])
 def test_what_knows_twins_does_not_decide_unless_it_is_certain(quiet: str) -> None:
     names = ["part", quiet]
     said = certain(np.array([[1.0, CERTAIN - 0.1], [1.0, CERTAIN + 2]]), names)

@@ -141,6 +141,20 @@ def test_what_a_name_says_is_no_html() -> None:
     assert seen(page_of(told)).count["script"] == 0
 
 
+def test_a_case_that_stays_with_another_of_its_volume_says_so() -> None:
+    report = a_report()
+    assert "same synthetic volume" not in seen(page_of(report)).text
+    copied, close, far = report.cases
+    kin = replace(far, word="quarantine", withheld_with=copied.name)
+    told = replace(report, cases=(copied, close, kin))
+    page = page_of(told, closest_pairs(told, *collections(told)))
+    assert "Withheld with made_2, a case of the same synthetic volume." in seen(page).text
+    assert "1 case is withheld only because another case" in seen(page).text
+    row = next(one for one in page.split("<tr") if 'class="name">made_3</th>' in one)
+    assert "with made_2" in row
+    assert page.count("Withheld with") == 1
+
+
 def test_a_report_without_anything_has_a_page() -> None:
     report = a_report()
     bare = replace(

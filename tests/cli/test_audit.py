@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.audit.networks import eyes
 from tests.audit.sets import Pearson
 from tests.audit.test_folder_audit import write_slices
 from tests.cli.conftest import Command
@@ -92,3 +94,37 @@ def test_nobody_at_the_scheduler_is_said(
     run = verisim(*words, "-o", tmp_path / "r", "--scheduler", "tcp://127.0.0.1:9", "--json")
     assert run.code == 2
     assert run.facts["error"]["code"] == "unavailable"
+
+
+def test_a_network_of_others_is_asked_besides_and_named(
+    verisim: Command, words: Sequence[object], tmp_path: Path
+) -> None:
+    file = eyes(tmp_path / "eyes.pt")
+    out = tmp_path / "r"
+    run = verisim(*words, "-o", out, "--json", "--backend", f"sscd={file}")
+    assert run.code in (0, 3), run.err
+    assert run.facts["measures"] == ["pearson", "sscd"]
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert run.facts["weights"] == [{"measure": "sscd", "sha256": sha256}]
+    assert sha256 in (out / "report.html").read_text()
+
+
+def test_a_network_that_is_missing_is_refused_and_not_replaced(
+    verisim: Command, words: Sequence[object], tmp_path: Path
+) -> None:
+    torn = tmp_path / "torn.pt"
+    torn.write_bytes(eyes(tmp_path / "eyes.pt").read_bytes()[:500])
+    for backend, code in (
+        (f"sscd={tmp_path / 'none.pt'}", "not_found"),
+        (f"sscd={torn}", "unreadable_file"),
+        (f"dreamsim={tmp_path / 'none'}", "not_found"),
+        ("clip", "bad_input"),
+    ):
+        run = verisim(*words, "-o", tmp_path / "r", "--json", "--backend", backend)
+        assert run.code == 2
+        assert run.facts["error"]["code"] == code
+        assert run.facts["error"]["remedy"]
+    run = verisim(*words, "-o", tmp_path / "r", "--json", "--backend", "own", "--stand-in")
+    assert run.code == 2
+    assert "cannot stand in" in run.facts["error"]["message"]
+    assert not (tmp_path / "r").exists()

@@ -107,7 +107,7 @@ def test_an_exported_model_comes_with_the_command_that_runs_it(
     assert f"nnUNetv2_predict_from_modelfolder -i IMAGES -o LABELS -m {out} -f 0" in run.out
     assert "border of zeros" in run.err
     back = verisim("import-nnunet", out, "--models", tmp_path / "mine", "--json").facts
-    assert back["model"]["training"]["data"] == "phantoms"
+    assert back["model"]["training"]["data"] == "drawn cases"
     again = verisim("export-nnunet", "tiny", out, "--models", models, "--json")
     assert again.code == 2
     assert again.facts["error"]["code"] == "conflict"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command, in_a_process
+from tests.samples import IMAGE
 from verisim import __version__
 from verisim.card import ModelCard
 
@@ -53,9 +54,8 @@ def test_help_loads_neither_torch_nor_monai() -> None:
 
 
 def test_segmenting_does_not_wait_for_what_only_measuring_needs(tmp_path: Path) -> None:
-    image = Path(__file__).parents[2] / "sample-data" / "phantom" / "image.nii.gz"
     command = [sys.executable, "-X", "importtime", "-m", "verisim.cli", "segment"]
-    command += [str(image), "-o", str(tmp_path / "label.nii.gz")]
+    command += [str(IMAGE), "-o", str(tmp_path / "label.nii.gz")]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     loaded = {line.rsplit("|")[-1].strip() for line in run.stderr.splitlines()}
     assert "verisim.patches" in loaded
@@ -66,13 +66,15 @@ def test_models_tell_what_they_were_trained_on(
     verisim: Command, models: Path, a_trained_model: ModelCard
 ) -> None:
     cards = {c["name"]: c for c in verisim("models", "--models", models, "--json").facts["models"]}
-    shipped = {"", "-diffusion", "-diffusion-fast", "-medsegdiff", "-stylegan", "-unet"}
+    shipped = {"", "-clicks", "-diffusion", "-diffusion-fast", "-medsegdiff"}
+    shipped |= {"-stylegan", "-unet"}
     assert set(cards) == {
         "tiny",
         "random-contrast",
         *(f"hippocampus{ending}" for ending in shipped),
     }
     assert cards["hippocampus-diffusion"]["kind"] == "synthesis"
+    assert cards["hippocampus-clicks"]["kind"] == "refinement"
     assert cards["tiny"]["training"]["licence"] == "CC0"
     assert cards["tiny"]["labels"] == {"anterior": 1, "posterior": 2}
     assert cards["tiny"]["figures"] == {"dice.val": 0.5}
@@ -82,7 +84,7 @@ def test_models_tell_what_they_were_trained_on(
 def test_the_list_of_models_fits_80_columns(verisim: Command, models: Path) -> None:
     run = verisim("models", "--models", models)
     assert max(len(line) for line in run.out.splitlines()) <= 80
-    for word in ("tiny v1", "1 anterior, 2 posterior", "phantoms, 2 cases", "dice.val 0.5"):
+    for word in ("tiny v1", "1 anterior, 2 posterior", "drawn cases, 2 cases", "dice.val 0.5"):
         assert word in run.out
 
 

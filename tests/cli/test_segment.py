@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import nibabel
@@ -12,15 +11,14 @@ import pytest
 
 from tests.cli.conftest import (
     LABELS,
-    ROOT,
     Command,
     an_image,
     in_a_process,
     listing,
 )
+from tests.samples import IMAGE, SLICES
 from verisim import files
 
-PHANTOM = ROOT / "sample-data" / "dicom" / "phantom"
 TINY = ("--model", "tiny", "--models")
 
 
@@ -66,22 +64,22 @@ def test_a_person_reads_volumes_seconds_and_the_unbroken_path_in_80_columns(
 
 
 def test_a_dicom_folder_gives_a_segmentation_that_refers_to_its_series(
-    verisim: Command, models: Path, output: Path
+    verisim: Command, models: Path, output: Path, scanned: Path
 ) -> None:
     answer = output / "seg.dcm"
-    run = verisim("segment", PHANTOM, "-o", answer, *TINY, models, "--json")
+    run = verisim("segment", scanned, "-o", answer, *TINY, models, "--json")
     assert run.code == 0
     segmentation = pydicom.dcmread(answer)
-    image = pydicom.dcmread(next(PHANTOM.glob("*.dcm")))
+    image = pydicom.dcmread(next(scanned.glob("*.dcm")))
     assert segmentation.Modality == "SEG"
     assert segmentation.StudyInstanceUID == image.StudyInstanceUID
-    assert files.read_label_map(answer).shares_grid(files.read(PHANTOM))
+    assert files.read_label_map(answer).shares_grid(files.read(scanned))
 
 
 def test_a_folder_with_several_series_asks_which_one(
-    verisim: Command, models: Path, output: Path, tmp_path: Path
+    verisim: Command, models: Path, output: Path, tmp_path: Path, scanned: Path
 ) -> None:
-    folder, uids = two_series(tmp_path / "study")
+    folder, uids = two_series(scanned, tmp_path / "study")
     asked = verisim("segment", folder, "-o", output / "label.nrrd", *TINY, models, "--json")
     assert asked.code == 2
     assert asked.facts["error"]["code"] == "several_series"
@@ -92,9 +90,9 @@ def test_a_folder_with_several_series_asks_which_one(
 
 @pytest.mark.parametrize("name", ["label.nrrd", "label.dcm"])
 def test_the_chosen_series_is_segmented(
-    verisim: Command, models: Path, output: Path, tmp_path: Path, name: str
+    verisim: Command, models: Path, output: Path, tmp_path: Path, scanned: Path, name: str
 ) -> None:
-    folder, uids = two_series(tmp_path / "study")
+    folder, uids = two_series(scanned, tmp_path / "study")
     for uid in uids:
         run = verisim("segment", folder, "-o", output / name, *TINY, models, "--series", uid)
         assert run.code == 0
@@ -102,14 +100,14 @@ def test_the_chosen_series_is_segmented(
         assert label_map.shares_grid(files.read(folder, uid))
 
 
-def two_series(folder: Path) -> tuple[Path, list[str]]:
-    """The phantom's lower slices, and all of them, as two series of one folder."""
+def two_series(series: Path, folder: Path) -> tuple[Path, list[str]]:
+    """A series' lower slices, and all of them, as two series of one folder."""
     folder.mkdir()
     uids = []
-    for k, count in enumerate((20, 36)):
+    for k, count in enumerate((20, SLICES)):
         uid = pydicom.uid.generate_uid()
         uids.append(uid)
-        for path in sorted(PHANTOM.glob("*.dcm"))[:count]:
+        for path in sorted(series.glob("*.dcm"))[:count]:
             image = pydicom.dcmread(path)
             image.SeriesInstanceUID = uid
             image.SOPInstanceUID = pydicom.uid.generate_uid()
@@ -176,11 +174,11 @@ def test_the_suffix_chooses_the_format_and_pictures_get_a_folder(
 
 
 def test_a_folder_of_dicom_folders_is_a_folder_of_cases(
-    verisim: Command, models: Path, output: Path
+    verisim: Command, models: Path, output: Path, scanned: Path
 ) -> None:
-    run = verisim("segment", PHANTOM.parent, "-o", output, *TINY, models, "--suffix", ".dcm")
+    run = verisim("segment", scanned.parent, "-o", output, *TINY, models, "--suffix", ".dcm")
     assert run.code == 0
-    assert set(listing(output)) == {"phantom.dcm"}
+    assert set(listing(output)) == {"scanned.dcm"}
 
 
 def test_an_existing_folder_receives_the_label_map(
@@ -274,8 +272,7 @@ def test_a_header_with_two_places_reaches_the_warnings(
 def test_the_sample_volume_is_segmented_by_the_model_that_ships(
     verisim: Command, output: Path
 ) -> None:
-    studies = shutil.copytree(ROOT / "sample-data" / "studies", output / "studies")
-    run = verisim("segment", studies / "phantom_001.nii.gz", "-o", output, "--json")
+    run = verisim("segment", IMAGE, "-o", output, "--json")
     (case,) = run.facts["cases"]
     assert run.facts["model"].startswith("hippocampus-unet v")
     assert case["volumes_ml"].keys() == LABELS.keys()

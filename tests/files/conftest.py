@@ -108,7 +108,7 @@ def _slice(affine: Affine, n: int, pixels: npt.NDArray[np.uint16]) -> FileDatase
     header.is_little_endian, header.is_implicit_VR = True, False
     header.SOPClassUID, header.SOPInstanceUID = MR_IMAGE, meta.MediaStorageSOPInstanceUID
     header.Modality, header.SeriesDescription, header.InstanceNumber = "MR", "T1 oblique", n + 1
-    header.PatientName, header.PatientID, header.SeriesNumber = "Phantom^One", "1", 1
+    header.PatientName, header.PatientID, header.SeriesNumber = "Nobody^One", "1", 1
     header.PatientBirthDate = header.PatientSex = header.AccessionNumber = header.StudyID = ""
     header.StudyDate, header.StudyTime = datetime.date(2024, 1, 1), "120000"
     header.Rows, header.Columns = pixels.shape

@@ -113,7 +113,7 @@ def test_it_says_what_it_shows_and_who_made_it(a_series: Written, tmp_path: Path
     assert red == pytest.approx([53.2, 80.1, 67.2], abs=0.1)
     assert found.StudyInstanceUID == source.StudyInstanceUID
     assert found.FrameOfReferenceUID == source.FrameOfReferenceUID
-    assert found.PatientName == "Phantom^One"
+    assert found.PatientName == "Nobody^One"
 
 
 def test_an_anonymized_series_is_no_obstacle(a_series: Written, tmp_path: Path) -> None:

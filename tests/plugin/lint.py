@@ -13,16 +13,9 @@ ALLOWED = {"numpy", "vtk", "slicer", "qt", "ctk", "requests", "urllib3", "Simple
 """Convention 8: the standard library and what Slicer bundles."""
 
 BARE = {
-    *("answers.py", "background.py", "cases.py", "client.py", "nrrd.py", "parameters.py"),
-    *(
-        "pieces.py",
-        "problems.py",
-        "questions.py",
-        "refusals.py",
-        "repeat.py",
-        "server.py",
-        "state.py",
-    ),
+    *("answers.py", "background.py", "cases.py", "client.py", "collector.py", "nifti.py"),
+    *("nrrd.py", "parameters.py", "pieces.py", "problems.py", "questions.py", "refusals.py"),
+    *("repeat.py", "samples.py", "server.py", "state.py"),
 }
 """Files that a Python without Slicer and without Qt can import."""
 
@@ -32,7 +25,9 @@ WORDS = {"answers", "cases", "nrrd", "problems"}
 ROOMS = {
     "background.py": set(),
     "client.py": {"pieces", "problems", "refusals"},
+    "collector.py": {"background"},
     "parameters.py": set(),
+    "samples.py": set(),
     "scene/": {*WORDS, "scene"},
     "server.py": {"answers", "client", "problems", "questions"},
     "state.py": {"answers"},

@@ -16,7 +16,7 @@ import requests
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / ".venv" / "bin" / "verisim"
-PHANTOM = ROOT / "sample-data" / "studies" / "phantom_001.nii.gz"
+SAMPLE = ROOT / "sample-data" / "studies" / "synthetic_001.nii.gz"
 START_SECONDS = 90
 
 
@@ -45,7 +45,9 @@ def running(folder: Path, *options: str) -> Iterator[Running]:
     """
     studies = folder / "studies"
     studies.mkdir(parents=True)
-    shutil.copy(PHANTOM, studies / "phantom_001.nii.gz")
+    shutil.copy(SAMPLE, studies / SAMPLE.name)
+    # without it the server would not learn from a synthetic case
+    shutil.copytree(SAMPLE.parent / "certificates", studies / "certificates")
     port = _free_port()
     words = ["serve", "--studies", studies, "--workspace", folder / "server", "--port", str(port)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}

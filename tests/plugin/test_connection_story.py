@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,9 @@ from tests.plugin.conftest import MODULES
 from tests.plugin.misbehaving import Fake, misbehaving
 from tests.slicer_host.acting import measured_gaps, picture, press, settle, write
 from tests.slicer_host.window import Host
-from VerisimLib.client import Address, Client
+from VerisimLib.client import Address, Client, Wires
+from VerisimLib.panels import connection
+from VerisimLib.problems import Problem
 from VerisimLib.server import Server
 
 
@@ -26,6 +30,11 @@ def one() -> Iterator[Fake]:
 def server(one: Fake) -> Fake:
     one.behave(silent={"/info/": 0.2})
     return one
+
+
+@pytest.fixture(autouse=True)
+def _no_key_of_before() -> None:
+    connection._typed.clear()
 
 
 @pytest.fixture
@@ -67,6 +76,53 @@ def test_the_key_is_sent_and_kept_out_of_the_scene(
     assert tried(box, server.address).startswith("Connected")
     assert slicer.util.saveScene(str(tmp_path / "scene.mrml"), {})
     assert "open-sesame" not in (tmp_path / "scene.mrml").read_text()
+    assert "open-sesame" not in settings_text()
+
+
+def settings_text() -> str:
+    """The file of the settings."""
+    settings = slicer.app.userSettings()
+    settings.sync()
+    return Path(settings.fileName()).read_text()
+
+
+def test_a_key_is_kept_only_while_the_person_wants_it(box: object, server: Fake) -> None:
+    server.behave(key="open-sesame")
+    box.ui.apiKey.text = "open-sesame"
+    assert not box.ui.rememberKey.checked
+    box.ui.rememberKey.checked = True
+    assert tried(box, server.address).startswith("Connected")
+    assert "open-sesame" in settings_text()
+    path = Path(slicer.app.userSettings().fileName())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    box.ui.rememberKey.checked = False
+    assert tried(box, server.address).startswith("Connected")
+    assert "open-sesame" not in settings_text()
+
+
+def test_a_kept_key_comes_back_when_slicer_starts_again(host: Host, server: Fake) -> None:
+    box = host.load(MODULES / "VerisimSegment.py").panel.connection
+    box.ui.apiKey.text, box.ui.rememberKey.checked = "open-sesame", True
+    tried(box, server.address)
+    host.close()
+    connection._typed.clear()
+    again = host.load(MODULES / "VerisimAudit.py").panel.connection
+    assert (again.ui.apiKey.text, again.ui.rememberKey.checked) == ("open-sesame", True)
+
+
+def test_a_key_that_is_not_kept_serves_the_other_panels_until_slicer_ends(
+    host: Host, server: Fake
+) -> None:
+    box = host.load(MODULES / "VerisimSegment.py").panel.connection
+    box.ui.apiKey.text = "open-sesame"
+    tried(box, server.address)
+    host.close()
+    again = host.load(MODULES / "VerisimAudit.py").panel.connection
+    assert (again.ui.apiKey.text, again.ui.rememberKey.checked) == ("open-sesame", False)
+    host.close()
+    connection._typed.clear()
+    last = host.load(MODULES / "VerisimAudit.py").panel.connection
+    assert last.ui.apiKey.text == ""
 
 
 def test_a_server_of_earlier_is_chosen_with_its_key(box: object, server: Fake) -> None:
@@ -144,6 +200,16 @@ def test_closing_while_the_server_thinks_leaves_nothing(
     box.ui.address.text = server.address
     press(box.ui.testButton)
     host.close()
+
+
+def test_a_connection_that_opens_after_the_cut_is_broken_too(server: Fake) -> None:
+    server.behave(silent={"/info/": 30})
+    wires = Wires()
+    wires.cut()
+    begun = time.monotonic()
+    with pytest.raises(Problem):
+        Server(Client(Address(server.address), wires=wires)).info()
+    assert time.monotonic() - begun < 10
 
 
 def test_an_empty_address_is_asked_for(box: object) -> None:

@@ -15,6 +15,7 @@ from PySide6.QtGui import QImage
 from tests.plugin.conftest import MODULES, ROOT
 
 PLUGIN = ROOT / "plugin"
+PROJECT = (PLUGIN / "CMakeLists.txt").read_text(encoding="utf-8")
 LISTS = (MODULES / "CMakeLists.txt").read_text(encoding="utf-8")
 ICONS = sorted(PLUGIN.rglob("*.svg"))
 
@@ -35,7 +36,8 @@ def test_the_lists_name_exactly_the_scripts() -> None:
 
 
 def test_the_lists_name_exactly_the_resources() -> None:
-    assert listed(".png", ".ui") == on_disk(".png", ".ui")
+    wanted = on_disk(".png", ".ui", ".gz", ".txt") - {"CMakeLists.txt"}
+    assert listed(".png", ".ui", ".gz", ".txt") == wanted
 
 
 def test_each_shell_is_a_module() -> None:
@@ -50,10 +52,42 @@ def test_each_shell_has_an_icon() -> None:
 
 def test_the_catalog_entry_and_the_project_have_one_name() -> None:
     entry = json.loads((PLUGIN / "Verisim.json").read_text(encoding="utf-8"))
-    assert "project(Verisim)" in (PLUGIN / "CMakeLists.txt").read_text(encoding="utf-8")
+    assert "project(Verisim)" in PROJECT
     assert entry["tier"] in (1, 3, 5)
-    assert entry["scm_url"].startswith("https://")
     assert entry["category"] == "Segmentation"
+
+
+def test_an_address_is_named_everywhere_or_nowhere() -> None:
+    """The catalog needs the project's address: a made-up one would lead people elsewhere."""
+    entry = json.loads((PLUGIN / "Verisim.json").read_text(encoding="utf-8"))
+    named = [setting(f"EXTENSION_{what}") for what in ("HOMEPAGE", "ICONURL", "SCREENSHOTURLS")]
+    if entry["scm_type"] == "local":
+        assert (entry["scm_url"], *named) == (".", "", "", "")
+    else:
+        assert all(address.startswith("https://") for address in (entry["scm_url"], *named))
+
+
+def test_the_package_brings_its_page_and_its_licence() -> None:
+    for name in ("README", "LICENSE"):
+        path = setting(f"EXTENSION_{name}_FILE").replace(
+            "${CMAKE_CURRENT_SOURCE_DIR}", str(PLUGIN)
+        )
+        assert Path(path).is_file(), path
+    assert (PLUGIN / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_the_page_shows_pictures_and_paths_that_exist() -> None:
+    page = (PLUGIN / "README.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", page):
+        assert (PLUGIN / target).exists(), target
+    for path in re.findall(r"^\| `([^`]+)` \|", page, flags=re.MULTILINE):
+        assert (PLUGIN / path).exists(), path
+
+
+def setting(name: str) -> str:
+    found = re.search(rf'set\({name} "(.*)"\)', PROJECT)
+    assert found is not None, name
+    return found.group(1)
 
 
 @pytest.mark.parametrize("svg", ICONS, ids=lambda path: path.stem)

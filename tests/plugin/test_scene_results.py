@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
+from vtk.util.numpy_support import vtk_to_numpy
 
 from tests.plugin.geometry import FLIPPED, turned
 from tests.plugin.test_scene import LABELS, MOVED, SHAPE, a_volume, an_answer
@@ -34,6 +35,16 @@ def a_case(name: str) -> MadeCase:
     labels = np.zeros(SHAPE, np.uint8)
     labels[1:4, 2:5, 3:6] = 1
     return MadeCase(name, Grid(image, FLIPPED), Grid(labels, FLIPPED))
+
+
+def drawn(node: slicer.vtkMRMLScalarVolumeNode) -> tuple[np.ndarray, np.ndarray]:
+    """Red, green and blue (X, Y, Z, 3), and opacity (X, Y, Z), as the views get them, 0 to 255."""
+    display = node.GetDisplayNode()
+    display.GetImageDataConnection().GetProducer().Update()
+    image = display.GetOutputImageData()
+    flat = vtk_to_numpy(image.GetPointData().GetScalars())
+    rgba = flat.reshape(*image.GetDimensions()[::-1], 4).transpose(2, 1, 0, 3)
+    return rgba[..., :3], rgba[..., 3]
 
 
 @MOVED
@@ -103,14 +114,28 @@ def test_a_map_lies_over_its_volume_and_the_views_go_where_it_is_greatest() -> N
     assert place == pytest.approx((question.grid.affine @ (2, 3, 6, 1))[:3], abs=1e-9)
 
 
+def test_a_map_hides_nothing_where_the_model_is_sure_and_has_no_segments_colour() -> None:
+    question = volumes.sent([a_volume(turned())])
+    array = np.linspace(0, 1, np.prod(SHAPE)).astype(np.float32).reshape(SHAPE)
+    node = overlay.laid_over(Grid(array, question.grid.affine), "uncertainty", question)
+    rgb, alpha = drawn(node)
+    assert np.array_equal(alpha > 0, array >= overlay.FLOOR)
+    red, green, blue = rgb[alpha > 0].T
+    assert np.all(red == 0)
+    assert np.all(np.minimum(green, blue) > 80)  # no shadow either
+    assert green[-1] > 250
+
+
 def test_samples_are_scrubbed() -> None:
     question = volumes.sent([a_volume(turned())])
     grids = [Grid(np.full(SHAPE, k, np.uint8), question.grid.affine) for k in (1, 2, 0)]
     browser = sequences.scrubbed(grids, LABELS, "sample", question)
     shown = browser.GetProxyNode(browser.GetMasterSequenceNode())
+    assert slicer.util.getNodesByClass("vtkMRMLSegmentationNode") == [shown]
     for k, grid in enumerate(grids, start=1):
         sequences.choose(browser, k)
         assert np.array_equal(segments.values(shown, LABELS, question), grid.array)
+    assert not shown.GetDisplayNode().GetVisibility2DFill()  # the result below is filled
 
 
 def test_a_pair_replaces_the_one_before() -> None:

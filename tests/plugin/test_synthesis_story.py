@@ -1,136 +1,181 @@
-"""A steward makes cases, audits them and lets out what passed, with the real server."""
+"""A steward makes cases that are nobody's and looks at them, with the real server."""
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+import numpy as np
 import slicer
+from PySide6.QtTest import QTest
 
-from tests.plugin.conftest import MODULES
-from tests.plugin.real_server import ROOT, Running, running
-from tests.slicer_host.acting import picture, press, settle, write
+from tests.plugin.real_server import Running
+from tests.plugin.stories import (
+    LONG,
+    done,
+    drawn,
+    fold,
+    key_is_kept_and_forgotten,
+    loaded,
+    made,
+    nodes,
+    opened,
+    segmented,
+)
+from tests.slicer_host.acting import picture, press, qt, settle
 from tests.slicer_host.window import Host
+from VerisimLib.scene import conditions, synthetic
 
-SAMPLES = ROOT / "sample-data" / "synthetic"
-NEW, OLD = 77, 0
-"""Seeds."""
+NEW = 77
+"""A seed."""
 
-KNOWN = 6
-"""Of the sample cases play training patients, the others held-out ones."""
-
-
-def data_set(folder: Path, images: list[Path]) -> None:
-    """Sample cases as a data set of patients: without the record that they are synthetic."""
-    for kind in ("imagesTr", "labelsTr"):
-        (folder / kind).mkdir(parents=True)
-    for k, image in enumerate(images):
-        name = image.name.replace("_0000.nii.gz", ".nii.gz")
-        shutil.copy(image, folder / "imagesTr" / f"{folder.name}_{k:03}_0000.nii.gz")
-        shutil.copy(
-            SAMPLES / "labelsTr" / name, folder / "labelsTr" / f"{folder.name}_{k:03}.nii.gz"
-        )
-    described = json.loads((SAMPLES / "dataset.json").read_text())
-    kept = {k: described[k] for k in ("channel_names", "labels", "file_ending") if k in described}
-    kept["numTraining"] = len(images)
-    (folder / "dataset.json").write_text(json.dumps(kept))
+FAST = "hippocampus-stylegan"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("server")
-    images = sorted((SAMPLES / "imagesTr").glob("*.nii.gz"))
-    data_set(folder / "datasets" / "known", images[:KNOWN])
-    data_set(folder / "datasets" / "others", images[KNOWN:])
-    with running(folder / "running", "--conf", f"datasets={folder / 'datasets'}") as one:
-        yield one
+def look_at(panel: object, row: int) -> object:
+    """Click on a thumbnail; the volume that is shown."""
+    pictures = panel.ui.thumbnails
+    place = pictures.visualItemRect(pictures.item(row)).center()
+    QTest.mouseClick(pictures.viewport(), qt.Qt.LeftButton, qt.Qt.NoModifier, place)
+    settle()
+    return panel.chosen
 
 
-def opened(host: Host, server: Running, module: str) -> object:
-    panel = host.load(MODULES / f"{module}.py").panel
-    write(panel.connection.ui.address, server.address)
-    settle(lambda: panel.info is not None and not panel.work.busy)
-    return panel
-
-
-def made(host: Host, server: Running, seed: int, model: str = "hippocampus-stylegan") -> object:
-    panel = opened(host, server, "VerisimSynthesize")
-    panel.ui.model.currentText = model
-    panel.ui.count.value, panel.ui.seed.value = 2, seed
-    press(panel.ui.makeButton)
-    settle(lambda: not panel.work.busy, 120)
-    assert panel.ui.thumbnails.count == 2, panel.work.ui.message.text
-    return panel
-
-
-def audited(panel: object) -> None:
-    panel.ui.training.currentText = "known:all"
-    panel.ui.heldOut.currentText = "others:all"
-    panel.ui.plants.value = 2
-    panel.ui.images.checked = True
-    assert panel.ui.auditButton.isEnabled(), panel.ui.auditButton.toolTip
-    press(panel.ui.auditButton)
-    settle(lambda: not panel.work.busy, 280)
-    assert panel.audited is not None, panel.work.ui.message.text
-
-
-def test_cases_are_made_looked_at_and_rejected(
+def test_cases_are_made_looked_at_accepted_and_rejected(
     host: Host, server: Running, pictures: Path
 ) -> None:
-    panel = made(host, server, NEW, "hippocampus-diffusion")
+    panel = made(host, server, NEW)
     picture(host.window, pictures / "synthesize.png")
-    assert panel.chosen.GetName().startswith("SYNTHETIC")
-    press(panel.ui.accept)
+    kept, gone = look_at(panel, 0), look_at(panel, 1)
+    assert kept is not gone
+    assert all(one.GetName().startswith("SYNTHETIC") for one in (kept, gone))
+    composite = host.layout.sliceWidget("Red").mrmlSliceCompositeNode()
+    assert composite.GetBackgroundVolumeID() == gone.GetID()
     press(panel.ui.reject)
     assert panel.ui.thumbnails.count == 1
-    assert len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == 1
+    assert synthetic.cases() == (kept,)
+    assert len(nodes("Segmentation")) == 1
+    look_at(panel, 0)
+    press(panel.ui.accept)
+    assert kept.GetAttribute("Verisim.Accepted") == "yes"
+    assert panel.ui.thumbnails.item(0).text().endswith("✓")
+    assert "only after an audit" in panel.work.ui.message.text
     press(panel.ui.copyCommand)
     said = slicer.app.clipboard().text()
     assert said == "verisim synthesize hippocampus-diffusion -n 2 --seed 77 -o synthetic"
 
 
-def test_new_cases_are_audited_and_released(
-    host: Host, server: Running, pictures: Path, tmp_path: Path
+def test_a_seed_makes_the_same_cases_again(host: Host, server: Running) -> None:
+    panel = made(host, server, NEW, FAST)
+    for seed in (NEW, NEW + 1):
+        panel.ui.seed.value = seed
+        press(panel.ui.makeButton)
+        done(panel)
+    assert panel.ui.thumbnails.count == 6
+    arrays = [slicer.util.arrayFromVolume(look_at(panel, row)) for row in range(6)]
+    assert all(np.array_equal(arrays[k], arrays[k + 2]) for k in (0, 1))
+    assert not any(np.array_equal(arrays[k], arrays[k + 4]) for k in (0, 1))
+    assert not np.array_equal(arrays[0], arrays[1])
+
+
+def test_a_drawn_label_map_is_shown_by_the_case(
+    host: Host, server: Running, pictures: Path
 ) -> None:
-    made(host, server, NEW, "hippocampus-diffusion")
-    panel = opened(host, server, "VerisimAudit")
-    audited(panel)
-    picture(host.window, pictures / "audit-pass.png")
-    assert panel.audited.sentence.startswith("Pass"), panel.audited.sentence
-    panel.ui.folder.currentPath = str(tmp_path)
-    press(panel.ui.release)
-    assert (tmp_path / "released" / "release.json").is_file(), panel.work.ui.message.text
-    press(panel.ui.exportReport)
-    assert "<h1>" in (tmp_path / "audit.html").read_text()
-    press(panel.ui.release)
-    assert "not empty" in panel.work.ui.message.text
+    panel = opened(host, server, "VerisimSynthesize")
+    node = drawn("my drawing")
+    panel.ui.model.currentText = "hippocampus-diffusion"
+    panel.ui.condition.setCurrentNode(node)
+    panel.ui.count.value, panel.ui.seed.value = 16, 5
+    usual = panel.ui.estimate.text
+    panel.ui.steps.value = 3
+    assert panel.ui.estimate.text != usual
+    panel.ui.count.value = 1
+    press(panel.ui.makeButton)
+    said = done(panel)
+    assert panel.ui.thumbnails.count == 1, said
+    (labels,) = nodes("Segmentation", "SYNTHETIC")
+    asked = conditions.label_map(node, panel.model.labels)
+    found = conditions.label_map(labels, panel.model.labels)
+    assert np.array_equal(found.array, asked.array)
+    assert np.allclose(found.affine, asked.affine, atol=1e-4)
+    image = slicer.util.arrayFromVolume(panel.chosen).T
+    inside, outside = image[asked.array > 0], image[asked.array == 0]
+    assert abs(inside.mean() - outside.mean()) > 0.1 * image.std()
+    picture(host.window, pictures / "drawn.png")
 
 
-def test_copies_are_blocked_and_shown_beside_what_they_copy(
-    host: Host, server: Running, pictures: Path, tmp_path: Path
-) -> None:
-    """The sample cases that play patients are those of seed 0: made again, they are copies."""
-    made(host, server, OLD, "hippocampus-diffusion")
-    panel = opened(host, server, "VerisimAudit")
-    audited(panel)
-    picture(host.window, pictures / "audit-block.png")
-    assert panel.audited.sentence.startswith("Block")
-    panel.ui.folder.currentPath = str(tmp_path)
-    assert not panel.ui.release.isEnabled()
-    difference = slicer.util.array(panel_pair("difference").GetID())
-    assert abs(difference).mean() < 0.5
-    names = [node.GetAttribute("Verisim.Audit") for node in synthetic_nodes()]
-    assert names == ["block", "block"]
+def test_a_model_of_any_labels_shows_those_that_were_drawn(host: Host, server: Running) -> None:
+    panel = opened(host, server, "VerisimSynthesize")
+    node = drawn("my drawing")
+    panel.ui.model.currentText = "random-contrast"
+    panel.ui.condition.setCurrentNode(None)
+    assert "needs a label map" in panel.ui.makeButton.toolTip
+    panel.ui.condition.setCurrentNode(node)
+    panel.ui.count.value = 1
+    press(panel.ui.makeButton)
+    said = done(panel)
+    assert panel.ui.thumbnails.count == 1, said
+    (labels,) = nodes("Segmentation", "SYNTHETIC")
+    assert list(labels.GetSegmentation().GetSegmentIDs()) == ["anterior", "posterior"]
+    found = conditions.label_map(labels, ()).array
+    asked = conditions.label_map(node, ()).array
+    assert found.shape == asked.shape
+    assert 0.4 < (found == 1).sum() / (asked == 1).sum() < 2.5
 
 
-def panel_pair(part: str) -> object:
-    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-    return next(node for node in nodes if node.GetName().endswith(part))
+def test_choices_come_back_with_the_scene(host: Host, server: Running, tmp_path: Path) -> None:
+    ui = opened(host, server, "VerisimSynthesize").ui
+    ui.condition.setCurrentNode(drawn("my drawing"))
+    ui.model.currentText = "hippocampus-diffusion"
+    assert ui.attribute1Label.text == "size:"
+    ui.attribute1.currentText, ui.attribute2.currentText = "large", "odd"
+    ui.count.value, ui.seed.value, ui.steps.value = 3, 42, 9
+    path = str(tmp_path / "scene.mrb")
+    assert slicer.util.saveScene(path, {})
+    ui.attribute1.currentText, ui.attribute2.currentText = "small", "any"
+    ui.model.currentText = FAST
+    ui.condition.setCurrentNode(None)
+    ui.count.value, ui.seed.value, ui.steps.value = 1, 0, 0
+    slicer.mrmlScene.Clear(0)
+    slicer.util.loadScene(path, {})
+    assert ui.model.currentText == "hippocampus-diffusion"
+    chosen = [combo.currentText for combo in (ui.attribute1, ui.attribute2, ui.attribute3)]
+    assert chosen == ["large", "odd", "any"]
+    assert (ui.count.value, ui.seed.value, ui.steps.value) == (3, 42, 9)
+    assert ui.condition.currentNode().GetName() == "my drawing"
 
 
-def synthetic_nodes() -> list[object]:
-    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-    return [node for node in nodes if node.GetAttribute("Verisim.Synthetic")]
+def test_what_is_being_made_is_cancelled(host: Host, server: Running) -> None:
+    panel = opened(host, server, "VerisimSynthesize")
+    panel.ui.model.currentText = "hippocampus-diffusion"
+    panel.ui.count.value = 16
+    press(panel.ui.makeButton)
+    settle(lambda: panel.work.ui.progress.value > 0, LONG)
+    press(panel.work.ui.cancelButton)
+    assert done(panel) == "Cancelled; nothing was changed."
+    assert not synthetic.cases()
+
+
+def test_a_synthetic_case_is_never_submitted(host: Host, server: Running) -> None:
+    """Not even if a patient's volume was chosen meanwhile."""
+    made(host, server, NEW, FAST)
+    (case, _other) = synthetic.cases()
+    panel = loaded(host, server)
+    patient = panel.ui.volume.currentNode()
+    panel.ui.volume.setCurrentNode(case)
+    found = segmented(panel, "hippocampus-unet")
+    assert found.GetName().startswith("SYNTHETIC")
+    assert not panel.ui.submit.isEnabled()
+    panel.ui.volume.setCurrentNode(patient)
+    assert not panel.ui.submit.isEnabled()
+    segmented(panel, "hippocampus-unet")
+    assert panel.ui.submit.isEnabled()
+
+
+def test_boxes_fold_and_unfold(host: Host, server: Running) -> None:
+    panel = opened(host, server, "VerisimSynthesize")
+    fold(panel, (panel.ui.makeBox, panel.ui.model), (panel.ui.casesBox, panel.ui.thumbnails))
+
+
+def test_a_key_is_kept_while_its_box_is_ticked(host: Host, server: Running) -> None:
+    panel = opened(host, server, "VerisimSynthesize")
+    key_is_kept_and_forgotten(panel, "open-sesame")

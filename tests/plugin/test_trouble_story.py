@@ -262,7 +262,7 @@ def test_a_large_volume_never_holds_up_the_window(
 ) -> None:
     panel = connected(host, server, LARGE)
     shown: list[object] = []
-    panel._show = lambda question, answers: shown.append(answers)
+    panel._show = lambda question, answers, names: shown.append(answers)
     server.behave(rate=40_000_000)
     gc.collect()
     gc.freeze()  # what earlier tests left is not searched for garbage meanwhile

@@ -1,6 +1,4 @@
-"""The phantom's series keeps the MR Image information object of PS3.3 A.4."""
-
-from pathlib import Path
+"""The released series keeps the MR Image information object of PS3.3 A.4."""
 
 import numpy as np
 import pydicom
@@ -9,7 +7,7 @@ from highdicom._iods import IOD_MODULE_MAP
 from highdicom._modules import MODULE_ATTRIBUTE_MAP
 from pydicom.uid import MRImageStorage
 
-SERIES = Path(__file__).parents[2] / "sample-data" / "dicom" / "phantom"
+from tests.samples import SERIES, SLICES
 
 MODULES = [
     module["key"]
@@ -75,7 +73,7 @@ def test_every_slice_says_that_it_is_synthetic_and_nobody(slices: list[pydicom.D
     for instance in slices:
         assert instance[0x0008001C].value == "YES"
         assert instance[0x0008001C].VR == "CS"
-        assert instance.PatientName == "PHANTOM^HIPPOCAMPUS"
+        assert instance.PatientName == "SYNTHETIC^VERISIM"
         assert instance.BurnedInAnnotation == "NO"
         assert instance.ImageType[:2] == ["DERIVED", "SECONDARY"]
 
@@ -100,7 +98,7 @@ def test_the_identifiers_are_valid_and_tell_the_slices_apart(
             assert value.startswith("2.25.")
             assert int(value.split(".")[-1]) < 2**128
     for keyword, count in (
-        ("SOPInstanceUID", 36),
+        ("SOPInstanceUID", SLICES),
         ("SeriesInstanceUID", 1),
         ("StudyInstanceUID", 1),
     ):
@@ -110,8 +108,8 @@ def test_the_identifiers_are_valid_and_tell_the_slices_apart(
 def test_slices_are_axial_and_1_mm_apart_towards_the_head(slices: list[pydicom.Dataset]) -> None:
     places = np.array([instance.ImagePositionPatient for instance in slices])
     assert np.allclose(np.diff(places, axis=0), (0, 0, 1))
-    assert [int(instance.InstanceNumber) for instance in slices] == list(range(1, 37))
+    assert [int(instance.InstanceNumber) for instance in slices] == list(range(1, SLICES + 1))
     for instance in slices:
-        assert instance.ImageOrientationPatient == [1, 0, 0, 0, 1, 0]
-        assert instance.pixel_array.shape == (50, 36)
+        assert instance.ImageOrientationPatient == [-1, 0, 0, 0, -1, 0]
+        assert instance.pixel_array.shape == (51, 36)
         assert instance.pixel_array.max() < 2**instance.BitsStored

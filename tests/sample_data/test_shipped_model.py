@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.conftest import affine_of
+from tests.samples import IMAGE, LABEL, ORIGIN_MM
 from verisim.files import read, read_label_map
 from verisim.installed import SHIPPED_MODELS, find_card
 from verisim.metrics import compare
 from verisim.segmentation import NetworkSegmenter
-
-SAMPLE_DATA = Path(__file__).parents[2] / "sample-data"
 
 
 @pytest.fixture(scope="module")
@@ -21,19 +21,23 @@ def segmenter() -> NetworkSegmenter:
     return NetworkSegmenter(find_card("hippocampus-unet", SHIPPED_MODELS))
 
 
-def test_the_phantom_is_segmented_in_the_right_place(segmenter: NetworkSegmenter) -> None:
-    answer = segmenter(read(SAMPLE_DATA / "phantom" / "image.nii.gz"))
-    truth = read_label_map(SAMPLE_DATA / "phantom" / "label.nii.gz", segmenter.card.labels)
+def test_a_sample_is_segmented_in_the_right_place(segmenter: NetworkSegmenter) -> None:
+    answer = segmenter(read(IMAGE))
+    truth = read_label_map(LABEL, segmenter.card.labels)
     for agreement in compare(answer.label_map, truth):
-        assert agreement.dice > 0.8
-        assert agreement.hausdorff95_mm < 5
-    assert answer.certainty > 0.8
+        assert agreement.dice > 0.86
+        assert agreement.hausdorff95_mm < 2
+    assert answer.certainty > 0.9
     assert answer.warnings == ()
 
 
-def test_the_dicom_series_gets_the_same_label_map(segmenter: NetworkSegmenter) -> None:
-    nifti = segmenter(read(SAMPLE_DATA / "phantom" / "image.nii.gz")).label_map
-    dicom = segmenter(read(SAMPLE_DATA / "dicom" / "phantom")).label_map
+def test_the_dicom_series_gets_the_same_label_map(
+    segmenter: NetworkSegmenter, scanned: Path
+) -> None:
+    volume = read(IMAGE)
+    nifti = segmenter(volume.new(volume.array, affine_of(origin=ORIGIN_MM))).label_map
+    dicom = segmenter(read(scanned)).label_map
+    assert dicom.shares_grid(read(scanned))
     assert np.array_equal(dicom.resampled_like(nifti).array, nifti.array)
 
 

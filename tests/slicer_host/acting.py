@@ -16,8 +16,23 @@ from tests.slicer_host.views import SliceView, View
 
 qt = pythonqt.install()
 
+LAYOUT_TURNS = 12
+"""A text that grows tells its box, which tells its own, one turn of the event loop each."""
+
 SCHEDULED = Path("/proc/thread-self/schedstat")
 """Linux: nanoseconds in which a thread ran, and in which it waited for its turn."""
+
+CORNER_PX = 10
+"""From the left upper corner of a button: there check boxes have their box, others their face."""
+
+TURNS = 3
+"""Of the event loop, until a panel whose boxes unfold has its new height."""
+
+UI_TOP = "qMRMLWidget"
+"""Class of the top widget of every `.ui` file."""
+
+clicked: list[str] = []
+"""Places of the buttons that were clicked, in order; whoever counts them empties it before."""
 
 
 def settle(condition: Callable[[], bool] = lambda: True, seconds: float = 10.0) -> None:
@@ -41,16 +56,52 @@ def pause(seconds: float) -> None:
     settle(lambda: time.monotonic() > end, seconds + 10)
 
 
+def rest() -> None:
+    """Processes events until boxes inside boxes have found their sizes."""
+    for _ in range(LAYOUT_TURNS):
+        slicer.app.processEvents()
+
+
 def press(button: object) -> None:
-    """A real mouse click on a button that a person could click.
+    """A real mouse click on a button that a person could click; it is scrolled to before.
 
     Raises:
-        AssertionError: It is hidden or disabled.
+        AssertionError: It is hidden or disabled, or does not hear the click.
     """
     assert button.isVisible(), f"{button.name} is hidden"
     assert button.isEnabled(), f"{button.name} is disabled"
-    QTest.mouseClick(button, qt.Qt.LeftButton)
+    _scroll_to(button)
+    heard: list[bool] = []
+    button.connect("clicked(bool)", heard.append)
+    corner = qt.QPoint(min(CORNER_PX, button.width // 2), min(CORNER_PX, button.height // 2))
+    QTest.mouseClick(button, qt.Qt.LeftButton, qt.Qt.NoModifier, corner)
+    button.disconnect("clicked(bool)", heard.append)
+    assert heard, f"{button.name} did not hear the click"
+    clicked.append(place_of(button))
     slicer.app.processEvents()
+
+
+def place_of(widget: object) -> str:
+    """Where a widget is: MODULE/FILE.NAME, for example VerisimSegment/Work.cancelButton."""
+    file, above = "", widget
+    while above is not None and not hasattr(above, "self"):
+        file = above.objectName if above.className() == UI_TOP else file
+        above = above.parentWidget()
+    module = above.self() if above is not None else None
+    return f"{getattr(module, 'moduleName', '')}/{file}.{widget.objectName}"
+
+
+def _scroll_to(widget: object) -> None:
+    """Bring a widget into sight, as a person does who looks for it."""
+    areas, above = [], widget.parentWidget()
+    while above is not None:
+        areas += [above] if isinstance(above, qt.QScrollArea) else []
+        above = above.parentWidget()
+    for _turn in range(TURNS):
+        for area in areas:
+            area.ensureWidgetVisible(widget)
+        slicer.app.processEvents()
+    assert not widget.visibleRegion().isEmpty(), f"{widget.name} cannot be seen"
 
 
 def write(edit: object, text: str) -> None:
@@ -103,7 +154,7 @@ def ras_at(view: SliceView, x: int, y: int) -> tuple[float, float, float]:
 
 def picture(widget: object, path: Path) -> Path:
     """A PNG of a widget with all that is inside."""
-    slicer.app.processEvents()
+    rest()
     path.parent.mkdir(parents=True, exist_ok=True)
     assert widget.grab().save(str(path))
     return path

@@ -17,6 +17,7 @@ class ctkCollapsibleButton(qt.QAbstractButton):
 
     def __init__(self, parent: object = None) -> None:
         super().__init__(parent)
+        self._hidden: list[object] = []
         self.setCheckable(True)
         self.setChecked(True)
         self.setContentsMargins(0, HEADER_PX, 0, 0)
@@ -33,11 +34,20 @@ class ctkCollapsibleButton(qt.QAbstractButton):
     collapsed = Property(bool, _is_collapsed, setCollapsed)
 
     def _show(self, shown: bool) -> None:
-        for child in self.children():
-            if child.isWidgetType():
-                child.setVisible(shown)
+        children = [child for child in self.children() if child.isWidgetType()]
+        if not shown:
+            self._hidden = [child for child in children if child.isHidden()]
+        for child in children:
+            child.setVisible(shown and child not in self._hidden)
         self.maximumHeight = 16777215 if shown else HEADER_PX
         self.contentsCollapsed.emit(not shown)
+
+    def showEvent(self, _event: object) -> None:
+        """What came while it was collapsed stays hidden, until it is opened."""
+        if not self.isChecked():
+            for child in self.children():
+                if child.isWidgetType():
+                    child.setVisible(False)
 
     def paintEvent(self, _event: object) -> None:
         """An arrow and the title."""

@@ -45,15 +45,16 @@ class qMRMLTableView(Watching, qt.QTableView):
             return
         if self._node is not None and self._scene is not None:
             self._node = self._scene.GetNodeByID(self._node.GetID() or "")
-        self._model.clear()
         table = self._node.GetTable() if self._node else vtk.vtkTable()
+        self._model.setRowCount(table.GetNumberOfRows())  # rows and columns keep their sizes
+        self._model.setColumnCount(table.GetNumberOfColumns())
         columns = range(table.GetNumberOfColumns())
         locked = self._node is not None and self._node.GetUseColumnNameAsColumnHeader()
         if locked:
             self._model.setHorizontalHeaderLabels([str(table.GetColumnName(c)) for c in columns])
         for row in range(table.GetNumberOfRows()):
-            cells = [table.GetValue(row, c).ToString() for c in columns]
-            self._model.appendRow([qt.QStandardItem(cell) for cell in cells])
+            for c in columns:
+                self._model.setItem(row, c, qt.QStandardItem(table.GetValue(row, c).ToString()))
 
 
 @pythonqt.stand_in

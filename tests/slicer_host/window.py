@@ -17,6 +17,7 @@ from tests.slicer_host import (
     nodes,
     plots,
     pythonqt,
+    sample_data,
     scripted,
     tables,
     ui_files,
@@ -133,5 +134,6 @@ def publish() -> None:
     for name, kind in ui_files.STAND_INS.items():
         setattr(published if name.startswith("ctk") else slicer, name, kind)
     sys.modules["ctk"] = published
+    sys.modules["SampleData"] = sample_data.module()
     qt.QUiLoader = ui_files.UiLoader
     scripted.publish()

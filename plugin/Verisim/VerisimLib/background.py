@@ -100,6 +100,11 @@ class Job(Generic[Result]):
         """Whether there is a result or an error, and the thread is done."""
         return self._ended.is_set()
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs, and holds what the call was given."""
+        return self._thread.is_alive()
+
     def result(self) -> Result:
         """What the call returned.
 

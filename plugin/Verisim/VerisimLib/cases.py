@@ -1,4 +1,4 @@
-"""What the server packs into one file, taken out in memory: nothing is left on the disk."""
+"""What the server sends as files, taken out in memory: nothing is left on the disk."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from VerisimLib import nifti
 from VerisimLib.nrrd import Grid, unpacked
 from VerisimLib.problems import Odd, Rejected
 
@@ -25,6 +26,15 @@ class MadeCase:
     name: str
     image: Grid
     labels: Grid
+
+
+def study(content: bytes) -> Grid:
+    """The volume of a file of the server's studies, NRRD or NIfTI.
+
+    Raises:
+        Odd: It is neither.
+    """
+    return unpacked(content) if content.startswith(b"NRRD") else nifti.unpacked(content)
 
 
 def made_cases(content: bytes) -> tuple[MadeCase, ...]:

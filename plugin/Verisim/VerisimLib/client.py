@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from VerisimLib.pieces import PIECE, Part, Pieces, parts_of
+from VerisimLib.pieces import NOTHING, PIECE, Body, Pieces, parts_of
 from VerisimLib.problems import (
     BadAddress,
     Cut,
@@ -56,14 +56,18 @@ class Wires:
 
     def __init__(self) -> None:
         self._open: list[socket.socket] = []
+        self._unwanted = False
 
     def cut(self) -> None:
-        """End what waits; whoever waits hears of a broken connection."""
+        """End what waits, and what would begin; whoever waits hears of a broken connection."""
+        self._unwanted = True
         for wire in list(self._open):
-            try:
-                wire.shutdown(socket.SHUT_RDWR)
-            except OSError:  # it has ended already
-                continue
+            _shut(wire)
+
+    def _keep(self, wire: socket.socket) -> None:
+        self._open.append(wire)
+        if self._unwanted:  # it was being opened while the others were cut
+            _shut(wire)
 
     def mount(self, session: requests.Session) -> None:
         """Know the connections of a session; those over a proxy end by themselves."""
@@ -75,7 +79,7 @@ class Wires:
 
     def _known(self, pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
         """A pool of connections that are kept here."""
-        keep = self._open.append
+        keep = self._keep
 
         class Known(pool.ConnectionCls):  # type: ignore[misc]
             def connect(self) -> None:
@@ -85,23 +89,9 @@ class Wires:
         return type("KnownPool", (pool,), {"ConnectionCls": Known})
 
 
-@dataclass(frozen=True)
-class Body:
-    """What goes along with a request: an object, or files, or bytes.
-
-    Args:
-        json: An object.
-        files: Parts of a form: the name of each, the name of its file and its content.
-        data: Bytes in pieces.
-    """
-
-    json: Mapping[str, Any] | None = None
-    files: Sequence[Part] | None = None
-    data: Pieces | None = None
-
-
-NOTHING = Body()
-"""Of a request that only asks."""
+def _shut(wire: socket.socket) -> None:
+    with suppress(OSError):  # it has ended already
+        wire.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass(frozen=True)

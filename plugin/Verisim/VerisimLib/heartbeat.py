@@ -8,12 +8,16 @@ from collections.abc import Callable
 import qt
 
 from VerisimLib.background import Job
+from VerisimLib.collector import cycles
 
 BEAT_MS = 20
 BREATH_S = 0.004
 """Slicer keeps Python's lock while it waits for events; a slot that sleeps hands it over."""
 PARTING_S = 1.0
 """For a thread whose panel goes."""
+
+_lingering: list[Heartbeat] = []
+"""Of panels that are gone, whose threads are not: the main thread must be the last to let go."""
 
 
 class Heartbeat:
@@ -46,7 +50,12 @@ class Heartbeat:
         """
         if self._job is not None:
             raise RuntimeError("one job at a time")
-        self._job = job.start()
+        cycles.begin(job)
+        try:
+            self._job = job.start()
+        except RuntimeError:  # the system gives no thread
+            cycles.beat()
+            raise
         self._timer.start()
 
     def cancel(self) -> None:
@@ -56,30 +65,36 @@ class Heartbeat:
 
     def stop(self) -> None:
         """For the end of a panel: cancels, hears no more, waits a moment for the thread."""
-        self._timer.stop()
         job, self._job = self._job, None
         if job is not None:
             job.cancel()
             self._leaving.append(job)
         for unwanted in self._leaving:
             unwanted.join(PARTING_S)
+        self._tidy()
+        if self._leaving and self not in _lingering:
+            _lingering.append(self)
 
     def _beat(self) -> None:
         time.sleep(BREATH_S)
         job = self._job
-        # a cancelled thread still has a word to say to the server
-        self._leaving = [unwanted for unwanted in self._leaving if not unwanted.finished]
-        if job is None:
-            self._rest()
-        elif job.finished or job.cancelled:
+        if job is not None and (job.finished or job.cancelled):
             self._job = None
-            self._leaving += [] if job.finished else [job]
-            self._rest()
+            if job.finished:
+                job.join(PARTING_S)
+            self._leaving.append(job)  # a cancelled one still has a word to say to the server
+            self._tidy()
             self._ended(job)
         else:
-            self._progress(job)
+            self._tidy()
+            if job is not None:
+                self._progress(job)
 
-    def _rest(self) -> None:
-        """Stop ticking when no thread is left."""
-        if not self._leaving:
+    def _tidy(self) -> None:
+        """Forget threads that have ended; stop ticking when none is left."""
+        self._leaving = [unwanted for unwanted in self._leaving if unwanted.alive]
+        cycles.beat()
+        if self._job is None and not self._leaving:
             self._timer.stop()
+            if self in _lingering:
+                _lingering.remove(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Optional
 
 from VerisimLib.problems import Stopped
@@ -39,6 +40,25 @@ class Pieces:
                 raise Stopped()
             yield self.content[start : start + PIECE]
             self.show(100 * min(1.0, (start + PIECE) / len(self.content)))
+
+
+@dataclass(frozen=True)
+class Body:
+    """What goes along with a request: an object, or files, or bytes.
+
+    Args:
+        json: An object.
+        files: Parts of a form: the name of each, the name of its file and its content.
+        data: Bytes in pieces.
+    """
+
+    json: Mapping[str, Any] | None = None
+    files: Sequence[Part] | None = None
+    data: Pieces | None = None
+
+
+NOTHING = Body()
+"""Of a request that only asks."""
 
 
 def parts_of(

@@ -24,7 +24,7 @@ def command(origin: Mapping[str, Any]) -> str:
 
 
 def origin(
-    task: str, model: str, version: int, parameters: Mapping[str, Any], server: str, **more: str
+    task: str, model: str, version: int, parameters: Mapping[str, Any], server: str, **more: object
 ) -> dict[str, Any]:
     """What is kept with a result.
 
@@ -34,7 +34,7 @@ def origin(
         version: Of its weights.
         parameters: All that was asked, seeds included.
         server: Version of the server.
-        more: volume, its SHA-256, job.
+        more: volume, the channels after the first, their SHA-256, labels that were drawn, job.
     """
     asked = dict(parameters)
     return {
@@ -52,8 +52,15 @@ def _segment(origin: Mapping[str, Any]) -> list[str]:
     mirror = _asked(origin).get("mirror")
     if mirror is not None:
         given.append("--mirror" if mirror else "--no-mirror")
-    volume = str(origin.get("volume") or "volume")
-    return [f"{volume}.nrrd", "--model", str(origin["model"]), *given, "-o", "label.nrrd"]
+    volumes = [origin.get("volume") or "volume", *origin.get("channels", ())]
+    return [
+        *(f"{volume}.nrrd" for volume in volumes),
+        "--model",
+        str(origin["model"]),
+        *given,
+        "-o",
+        "label.nrrd",
+    ]
 
 
 def _synthesize(origin: Mapping[str, Any]) -> list[str]:
@@ -61,7 +68,7 @@ def _synthesize(origin: Mapping[str, Any]) -> list[str]:
     for name, value in _asked(origin).get("attributes", {}).items():
         given += ["--attribute", f"{name}={value}"]
     count = str(_asked(origin).get("count", 1))
-    labels = ["--labels", "labels.nrrd"] if origin.get("labels") else []
+    labels = ["--labels", f"{origin['labels']}.nrrd"] if origin.get("labels") else []
     return [str(origin["model"]), "-n", count, *given, *labels, "-o", "synthetic"]
 
 
@@ -70,8 +77,9 @@ def _audit(origin: Mapping[str, Any]) -> list[str]:
     named = ["--train", str(asked["training"]), "--held-out", str(asked["held_out"])]
     model = ["--generator", str(asked["model"])] if asked.get("model") else []
     rest = _options(origin, ("level", "plants", "seed"))
-    stand_in = ["--stand-in"] if asked.get("stand_in") else []
-    return [*named, "--synthetic", "synthetic", *model, *rest, *stand_in, "-o", "audit"]
+    ticks = ["--stand-in"] if asked.get("stand_in") else []
+    ticks += [] if asked.get("images") else ["--no-images"]
+    return [*named, "--synthetic", "synthetic", *model, *rest, *ticks, "-o", "audit"]
 
 
 def _asked(origin: Mapping[str, Any]) -> dict[str, Any]:

@@ -110,14 +110,19 @@ def made_text(count: int, warnings: Sequence[str]) -> str:
     return " ".join([f"{count} synthetic case(s).", *warnings])
 
 
-def verdict_rows(report: Mapping[str, Any]) -> list[tuple[str, float, float, float, str, str]]:
-    """Case, score, p, q, verdict and nearest training case, the highest score first."""
+def verdict_rows(report: Mapping[str, Any]) -> list[tuple[str, str, float, float, float, str]]:
+    """Case, verdict, score, p, q and nearest training case, the highest score first."""
     rows = []
-    for case in report.get("cases", ()):
+    for case in sorted(report.get("cases", ()), key=lambda case: -float(case["score"])):
         own = next((s for s in case["sights"] if s["measure"] == case["measure"]), {})
-        numbers = (float(case["score"]), float(case["p"]), float(case["q"]))
-        rows.append((case["name"], *numbers, case["word"], own.get("nearest", "")))
-    return sorted(rows, key=lambda row: -row[1])
+        numbers = (short(float(case[name])) for name in ("score", "p", "q"))
+        rows.append((case["name"], case["word"], *numbers, own.get("nearest", "")))
+    return rows
+
+
+def short(number: float) -> float:
+    """Three figures are enough for the eye; the report has them all."""
+    return float(f"{number:.3g}")
 
 
 def scores_of(report: Mapping[str, Any]) -> tuple[list[float], list[float], float]:

@@ -15,7 +15,8 @@ from verisim.audit.asking import Asking
 from verisim.audit.collecting import check_apart
 from verisim.audit.collection import Collection
 from verisim.audit.discovery import discovery_of
-from verisim.audit.findings import ModelSide, SetFacts
+from verisim.audit.embedded import Embedded
+from verisim.audit.findings import ModelSide, SetFacts, Weights
 from verisim.audit.hygiene import clean, hygiene_of
 from verisim.audit.judgement import Judgement
 from verisim.audit.kept_scores import KeptScores, fingerprint_of
@@ -90,15 +91,7 @@ class Auditor:
                 "The training cases show one patient: nobody else says how alike two are.",
                 "Name everything that the generator learned from, and whose each case is.",
             )
-        learned = [one.name for one in self.measures if isinstance(one, Likeness)]
-        if self.stand_in and learned:
-            raise BadInput(
-                f"The measure {learned[0]} learns from training cases: they cannot stand in for "
-                "held-out patients.",
-                "Leave it out, or hold out more patients.",
-            )
-        if not self.measures:
-            raise BadInput("No measure was chosen.", "Choose one at least.")
+        check_measures(self.measures, self.stand_in)
 
     def __call__(
         self,
@@ -197,6 +190,37 @@ class Auditor:
             model_side=model_side,
             reasons=reasons,
             advice=advice_for(word),
+            weights=tuple(
+                Weights(one.name, one.backend.sha256)
+                for one in self.measures
+                if isinstance(one, Embedded)
+            ),
+        )
+
+
+def check_measures(measures: Sequence[Measure], stand_in: bool = False) -> None:
+    """Refuse measures that cannot be asked together.
+
+    Args:
+        measures: Of an audit.
+        stand_in: See `Auditor`.
+
+    Raises:
+        BadInput: There is none, two have one name, or one learns from training cases that stand
+            in for held-out ones.
+    """
+    if not measures:
+        raise BadInput("No measure was chosen.", "Choose one at least.")
+    names = [one.name for one in measures]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise BadInput(f"The measure {twice[0]} was chosen twice.", "Choose it once.")
+    learned = [one.name for one in measures if isinstance(one, Likeness)]
+    if stand_in and learned:
+        raise BadInput(
+            f"The measure {learned[0]} learns from training cases: they cannot stand in for "
+            "held-out patients.",
+            "Leave it out, or hold out more patients.",
         )
 
 

@@ -11,6 +11,7 @@ from verisim.audit.apart import Apart
 from verisim.audit.collection import Collection
 from verisim.audit.engine import Engine
 from verisim.audit.measure import Alignment, Matches
+from verisim.audit.prepared import Prepared
 from verisim.progress import SILENT, Progress
 
 
@@ -31,7 +32,7 @@ class Correlation:
 
     def prepared(self, training: Collection, progress: Progress = SILENT) -> CorrelationIndex:
         """See `Measure`."""
-        engine = Engine.of(training.images, self.device, progress=progress)
+        engine = Engine(Prepared.of(training.images, self.device, progress=progress))
         return CorrelationIndex(self.name, engine, training.patients)
 
 

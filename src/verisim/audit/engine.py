@@ -17,7 +17,7 @@ from verisim.audit.best import Best
 from verisim.audit.exact_pairs import ExactPairs
 from verisim.audit.one_pass import OnePass
 from verisim.audit.prepared import Prepared
-from verisim.audit.rows import Precision, Rows
+from verisim.audit.rows import Rows
 from verisim.progress import SILENT, Progress
 
 BYTES = 3 << 28
@@ -48,19 +48,6 @@ class Engine:
     """
 
     training: Prepared
-
-    @classmethod
-    def of(
-        cls,
-        images: npt.NDArray[np.generic],
-        device: str = "cpu",
-        precision: Precision = "bf16",
-        *,
-        pruned: bool = True,
-        progress: Progress = SILENT,
-    ) -> Engine:
-        """Prepare training images (N, C, X, Y, Z), which may be mapped from disk."""
-        return cls(Prepared.of(images, device, precision, pruned=pruned, progress=progress))
 
     def __call__(
         self,

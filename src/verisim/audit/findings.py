@@ -31,6 +31,19 @@ class SetFacts:
 
 
 @dataclass(frozen=True)
+class Weights:
+    """Which weights of others a measure asked.
+
+    Args:
+        measure: Its name.
+        sha256: Of the weights.
+    """
+
+    measure: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class StratumFacts:
     """One group of cases that are compared with each other alone.
 

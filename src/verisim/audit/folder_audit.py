@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from verisim.audit.auditor import Auditor, Names
+from verisim.audit.auditor import Auditor, Names, check_measures
 from verisim.audit.collecting import Grid, check_apart, check_unchanged, collected
 from verisim.audit.collection import Collection
 from verisim.audit.findings import Membership, ModelSide
@@ -92,6 +92,7 @@ class FolderAudit:
         work: Folder of finished scores; an audit that was stopped goes on with them.
         kinds: Of the copies that are planted.
         stand_in: See `Auditor`.
+        further: Measures that are asked besides the usual ones.
     """
 
     training: Source
@@ -105,6 +106,7 @@ class FolderAudit:
     work: Path | None = None
     kinds: Sequence[Kind] = KINDS
     stand_in: bool = False
+    further: Sequence[Measure] = ()
 
     def __call__(
         self,
@@ -128,6 +130,7 @@ class FolderAudit:
         whose = {"training": _subjects(known), "held out": _subjects(real)}
         check_apart(whose)
         check_enough(len({*whose["held out"], *(whose["training"] if self.stand_in else ())}))
+        check_measures([*(measures or self._usual(False)), *self.further], self.stand_in)
         rule = self.strata.fitted([case.name for case in known])
         grid = Grid.among(known)
         training, held_out, synthetic = (
@@ -142,7 +145,7 @@ class FolderAudit:
         auditor = Auditor(
             training,
             held_out,
-            measures or default_measures(masked=training.masks is not None, device=self.device),
+            [*(measures or self._usual(training.masks is not None)), *self.further],
             policy=self.policy,
             seed=self.seed,
             work=self.work,
@@ -157,6 +160,9 @@ class FolderAudit:
         for cases, collection in ((known, training), (real, held_out), (made, synthetic)):
             check_unchanged(cases, collection)
         return Audited(report, training, held_out, synthetic, grid.spacing_mm)
+
+    def _usual(self, masked: bool) -> Sequence[Measure]:
+        return default_measures(masked=masked, device=self.device)
 
     def _membership(
         self, known: Sequence[Case], real: Sequence[Case], progress: Progress

@@ -135,7 +135,7 @@ def kept_bytes(device: str) -> int:
 
 def product(rows: Tensor, others: Tensor) -> Tensor:
     """Products of rows (N, D) and others (M, D) in bf16, (N, M); in fp32 where that is free."""
-    if rows.is_cuda:
+    if rows.is_cuda:  # the processor's product knows no `out_dtype`; before torch 2.8 none did
         return torch.mm(rows, others.T, out_dtype=torch.float32)
     return rows @ others.T
 

@@ -9,12 +9,15 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from verisim.audit.collection import Collection
-from verisim.audit.duplicates import LEAST
 from verisim.audit.findings import Duplicate, Hygiene
 from verisim.audit.seen import Seen
 
 TELLING = "texture"
 """The measure that tells the same image, changed, from another patient's."""
+
+LEAST = 0.75
+"""Texture that agrees so well is the same image, changed: of 123 hippocampi and of 164 slices of
+other patients the best agreed to 0.6."""
 
 
 def hygiene_of(near: Seen, held_out: Seen, training: Collection) -> Hygiene:

@@ -161,12 +161,32 @@ class LikenessIndex:
     ) -> Matches:
         """See `Index`."""
         progress.advance(0, 1, self.name)
-        cosines = embedded(self.network, queries, self.device) @ self.points.T
-        if not_of is not None:
-            apart = numbered_apart(not_of, self.patients)
-            cosines[apart.forbidden(slice(None), cosines.device)] = -2.0
-        scores, rows = (found.cpu().numpy() for found in cosines.max(dim=1))
-        return Matches(self.name, scores.astype(np.float64), rows, (Alignment(),) * len(rows))
+        own = embedded(self.network, queries, self.device)
+        return most_alike(self.name, own, self.points, self.patients, not_of)
+
+
+def most_alike(
+    name: str,
+    queries: Tensor,
+    training: Tensor,
+    patients: Sequence[str],
+    not_of: Sequence[str] | None = None,
+) -> Matches:
+    """The training case of the largest cosine.
+
+    Args:
+        name: Of the measure.
+        queries: Their points of norm 1, (Q, D).
+        training: Likewise, (N, D).
+        patients: Whose the training cases are.
+        not_of: See `Index`.
+    """
+    cosines = (queries @ training.T).clamp(-1, 1)
+    if not_of is not None:
+        apart = numbered_apart(not_of, patients)
+        cosines[apart.forbidden(slice(None), cosines.device)] = -2.0
+    scores, rows = (found.cpu().numpy() for found in cosines.max(dim=1))
+    return Matches(name, scores.astype(np.float64), rows, (Alignment(),) * len(rows))
 
 
 def embedded(network: Embedder, cases: Collection, device: str, block: int = 16) -> Tensor:

@@ -60,7 +60,7 @@ def _pair(pair: Pair, case: CaseVerdict) -> str:
     return (
         f'<section class="pair"><h3 class="name">{escape(case.name)}</h3>'
         f"<p>{word}: score {number(case.score)}, p = {probability(case.p)}, seen closest by "
-        f"{escape(case.measure)}{turned}; slice {pair.slice}.</p>"
+        f"{escape(case.measure)}{turned}; slice {pair.slice}.{_together(case)}</p>"
         f'<div class="pictures">{shown}</div></section>'
     )
 
@@ -88,15 +88,37 @@ def case_table(report: AuditReport) -> str:
     )
     rows = [_case(case) for case in (*first, *rest)]
     caption = f"{len(rows)} of {len(report.cases)} synthetic cases, the closest first"
-    return f"<h2>The synthetic cases</h2>\n{table(caption, header, rows)}"
+    return f"<h2>The synthetic cases</h2>\n{_kin(report)}{table(caption, header, rows)}"
+
+
+def _kin(report: AuditReport) -> str:
+    """Why cases stay that are not close themselves; empty if there are none."""
+    kin = sum(bool(case.withheld_with) for case in report.cases)
+    if not kin:
+        return ""
+    are = "1 case is" if kin == 1 else f"{number(kin)} cases are"
+    return (
+        "<p>Slices of one synthetic volume stay together: a generator that copies one slice of a "
+        f"patient copies the patient. {are} withheld only because another case of the same "
+        "volume is too close; below the verdict stands which.</p>\n"
+    )
+
+
+def _together(case: CaseVerdict) -> str:
+    if not case.withheld_with:
+        return ""
+    return f" Withheld with {escape(case.withheld_with)}, a case of the same synthetic volume."
 
 
 def _case(case: CaseVerdict) -> str:
+    other = f'<span class="with">with {escape(case.withheld_with)}</span>'
     scores = cells(number(case.score), probability(case.p), probability(case.q))
-    rest = "".join(
-        f"<td>{escape(one)}</td>" for one in (case.stratum, case.measure, case.sight.nearest)
+    seen = "".join(
+        f'<td class="line">{escape(one)}</td>' for one in (case.measure, case.sight.nearest)
     )
+    rest = f"<td>{escape(case.stratum)}</td>{seen}"
     return (
         f'<tr class="word-{case.word}"><th scope="row" class="name">{escape(case.name)}</th>'
-        f'<td class="word">{WORDS[case.word]}</td>{scores}{rest}</tr>'
+        f'<td class="word">{WORDS[case.word]}{other * bool(case.withheld_with)}</td>'
+        f"{scores}{rest}</tr>"
     )

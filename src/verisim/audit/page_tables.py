@@ -116,13 +116,14 @@ def made(report: AuditReport) -> str:
         ("synthetic", report.synthetic),
     )
     rows = [_set(name, facts) for name, facts in sets]
-    header = ("set", "name", "#cases", "#patients", "SHA-256 of all cases")
+    header = ("set", "name, and SHA-256 of all cases", "#cases", "#patients")
     measures = ", ".join(report.measures)
     return (
         "<h2>How it was made</h2>\n"
         f"{table('The sets', header, rows)}\n"
         f"<p>verisim {escape(report.version)}, {escape(report.made)}, seed {report.seed}, level "
         f"{share(report.level)}. Measures: {escape(measures)}.{_stand_ins(report)}</p>\n"
+        f"{_weights(report)}"
         '<p class="soft">Each measure finds the most alike training case of every synthetic and '
         "every held-out case. Scores are standardized by those of training cases among each "
         "other; the highest counts. Thresholds come from held-out patients of the same stratum, "
@@ -141,9 +142,18 @@ def _stand_ins(report: AuditReport) -> str:
     )
 
 
+def _weights(report: AuditReport) -> str:
+    """Of networks that others have trained; empty where none were asked."""
+    return "".join(
+        f"<p>The network of the measure {escape(one.measure)} has the weights of SHA-256 "
+        f"<code>{escape(one.sha256)}</code>.</p>\n"
+        for one in report.weights
+    )
+
+
 def _set(name: str, facts: SetFacts) -> str:
     counts = cells(number(facts.cases), number(facts.patients))
     return (
-        f'<tr><th scope="row">{name}</th><td class="name">{escape(facts.name)}</td>{counts}'
-        f"<td><code>{escape(facts.sha256)}</code></td></tr>"
+        f'<tr><th scope="row">{name}</th><td class="name">{escape(facts.name)}'
+        f"<br><code>{escape(facts.sha256)}</code></td>{counts}</tr>"
     )

@@ -17,6 +17,7 @@ from verisim.audit.findings import (
     SetFacts,
     SetStatement,
     StratumFacts,
+    Weights,
     Word,
 )
 from verisim.errors import BadInput, NotFound
@@ -54,6 +55,7 @@ class AuditReport:
         sentence: The verdict for a person.
         reasons: Every rule that decided it.
         advice: What helps.
+        weights: Of networks that others have trained, where such were asked.
     """
 
     version: str
@@ -76,6 +78,7 @@ class AuditReport:
     model_side: ModelSide | None = None
     reasons: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
+    weights: tuple[Weights, ...] = ()
 
     __pydantic_config__: ClassVar[ConfigDict] = Strict
 

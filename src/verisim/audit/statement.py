@@ -62,7 +62,8 @@ def _bounded(bound: float, recalls: Sequence[Recall], copies: int) -> str:
     if bound >= 1:
         return "How many copies the generator makes at most cannot be said."
     seen = sum(not one.blind for one in recalls)
-    found = f"{copies} copies were found; at" if copies else "At"
+    count = "1 copy was" if copies == 1 else f"{copies} copies were"
+    found = f"{count} found; at" if copies else "At"
     return (
         f"{found} most {bound:.1%} of what this generator makes are copies of the {seen} kinds "
         "that planted copies show are found (95 % certainty)."

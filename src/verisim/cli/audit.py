@@ -75,6 +75,13 @@ def audit(
             "where these are few.",
         ),
     ] = False,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A network to ask besides, from local weights: sscd=FILE or dreamsim=FOLDER; or "
+            "own, which learns from the training cases. May be given several times."
+        ),
+    ] = None,
     workers: Annotated[
         int, typer.Option(min=1, help="Processes of this machine that compare cases.")
     ] = 1,
@@ -91,6 +98,7 @@ def audit(
     copies are planted to see which kinds would be found. Exit code 0: pass; 3: some cases are
     withheld; 4: blocked.
     """
+    from verisim.audit.backends import backend_of
     from verisim.audit.folder_audit import FolderAudit, Source
     from verisim.audit.strata import StratumRule
     from verisim.audit.verdicts import Policy
@@ -102,6 +110,7 @@ def audit(
         Source(folder, split, subject_pattern, subject_table)
         for folder, split in (_place(train), _place(held_out))
     )
+    where = choose(device)
     asked = FolderAudit(
         training=known,
         held_out=real,
@@ -110,9 +119,10 @@ def audit(
         policy=Policy(level=level, plants=plants),
         seed=seed,
         generator=find_card(generator, SHIPPED_MODELS, models) if generator else None,
-        device=choose(device),
+        device=where,
         work=output / WORK,
         stand_in=stand_in,
+        further=[backend_of(said, where, seed) for said in backend or ()],
     )
     report = _run(asked, output, images, workers, scheduler, terminal)
     withheld = [

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.uid import generate_uid
 
 from lib.pacs.datastore import PacsDatastore
 from lib.pacs.settings import PacsSettings
 from tests.apps.pacs.misbehaving import Behaviour, misbehaving
 from tests.apps.pacs.orthanc import Orthanc, running_orthanc
-from tests.apps.pacs.seeds import a_series, phantom, presentation_of
+from tests.apps.pacs.seeds import a_series, presentation_of, read_slices
 from tests.apps.running import Server, running
 
 REAL = {"mr": "mr_t1post_siemens_espree_oblique", "ct": "ct_head_ge_ct8800_64px"}
@@ -32,7 +32,7 @@ class Hospital:
     """A PACS and the server on it.
 
     Args:
-        series: SeriesInstanceUIDs by a short name: phantom, mr and ct.
+        series: SeriesInstanceUIDs by a short name: synthetic, mr and ct.
         cache: Folder that the server fetches into.
     """
 
@@ -43,10 +43,10 @@ class Hospital:
 
 
 @pytest.fixture(scope="session")
-def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
-    """Orthanc with the phantom, an oblique MR, a CT and a presentation state; no internet."""
+def hospital(tmp_path_factory: pytest.TempPathFactory, scanned: Path) -> Iterator[Hospital]:
+    """Orthanc with the sample series, an oblique MR, a CT, a presentation state; no internet."""
     folder = tmp_path_factory.mktemp("hospital")
-    seeded = {"phantom": phantom(), **_real_or_made()}
+    seeded = {"synthetic": read_slices(scanned), **_real_or_made()}
     cache = folder / "cache"
     with running_orthanc(folder / "orthanc") as orthanc:
         for instances in seeded.values():
@@ -67,10 +67,7 @@ def _real_or_made() -> dict[str, list[Dataset]]:
     if "VERISIM_DATA" not in os.environ:
         return {"mr": a_series("MR"), "ct": a_series("CT")}
     folder = Path(os.environ["VERISIM_DATA"]) / "dicom"
-    found = {
-        name: [dcmread(path) for path in sorted((folder / series).iterdir())]
-        for name, series in REAL.items()
-    }
+    found = {name: read_slices(folder / series) for name, series in REAL.items()}
     frame = generate_uid()
     for instance in found["ct"]:
         instance.FrameOfReferenceUID = frame  # an old export without it: nothing could refer to it

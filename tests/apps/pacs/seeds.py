@@ -13,16 +13,14 @@ from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, MRImageStor
 from tests.conftest import affine_of
 from verisim.volume import LPS_TO_RAS, LabelMap, Volume
 
-PHANTOM = Path(__file__).parents[3] / "sample-data" / "dicom" / "phantom"
-
 KINDS = {"CT": CTImageStorage, "MR": MRImageStorage}
 PATIENT = "Surname^Forename"
 """Must stand in no log and in no answer."""
 
 
-def phantom() -> list[Dataset]:
-    """The MR series of the sample data."""
-    return [dcmread(path) for path in sorted(PHANTOM.glob("*.dcm"))]
+def read_slices(folder: Path) -> list[Dataset]:
+    """The files of a series."""
+    return [dcmread(path) for path in sorted(folder.iterdir())]
 
 
 def a_series(

@@ -22,7 +22,7 @@ from verisim.volume import LPS_TO_RAS, LabelMap
 
 pytestmark = pytest.mark.slow
 
-SERIES = ["phantom", "mr", "ct"]
+SERIES = ["synthetic", "mr", "ct"]
 COLORS = {"anterior": [230, 77, 51], "absent": [255, 255, 0], "posterior": [51, 128, 230]}
 
 
@@ -113,7 +113,7 @@ def test_an_image_arrives_with_its_voxels_where_the_series_says(
 
 
 @pytest.mark.parametrize("suffix", [".seg.nrrd", ".nii.gz", ".dcm"])
-@pytest.mark.parametrize("name", ["phantom", "ct"])
+@pytest.mark.parametrize("name", ["synthetic", "ct"])
 def test_a_series_is_segmented_in_every_format(
     hospital: Hospital, tmp_path: Path, name: str, suffix: str
 ) -> None:
@@ -170,7 +170,7 @@ def test_a_final_label_is_stored_on_the_pacs_and_reads_back_in_place(
 def test_what_a_model_found_is_stored_with_its_own_names(
     hospital: Hospital, tmp_path: Path
 ) -> None:
-    uid = hospital.series["phantom"]
+    uid = hospital.series["synthetic"]
     params = {"save_label": True, "label_tag": "final", "result_extension": ".nii.gz"}
     reply = infer(hospital.server, {"image": uid}, params)
     found = files.read_label_map(
@@ -283,6 +283,6 @@ def test_an_unknown_series_and_a_path_are_refused(hospital: Hospital) -> None:
 
 def test_no_patient_is_named_and_nothing_was_downloaded(hospital: Hospital) -> None:
     log = hospital.server.log.read_text(errors="replace")
-    for name in (PATIENT, "PHANTOM^HIPPOCAMPUS", "dcmqi", "127.0.0.1:9"):
+    for name in (PATIENT, "SYNTHETIC^VERISIM", "dcmqi", "127.0.0.1:9"):
         assert name not in log
     assert list((hospital.server.app / "bin").iterdir()) == []

@@ -17,14 +17,14 @@ from VerisimLib.background import Job
 from VerisimLib.cases import pairs, unpack_into
 from VerisimLib.nrrd import Grid
 from VerisimLib.panels.choices import Choices
-from VerisimLib.panels.panel import Panel, fill, show_chart, told
+from VerisimLib.panels.panel import Panel, fill, hint_whole_words, show_chart, show_table, told
 from VerisimLib.parameters import AuditChoices
 from VerisimLib.problems import Rejected
 from VerisimLib.scene import origin, synthetic, tables
 from VerisimLib.scene import pairs as pairs_shown
 from VerisimLib.state import audit_block, scores_of, verdict_rows
 
-HEADS = ("case", "score", "p", "q", "verdict", "nearest training case")
+HEADS = ("case", "verdict", "score", "p", "q", "nearest training case")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +70,7 @@ class AuditPanel(Panel):
         ui.exportReport.connect("clicked()", self.export)
         ui.copyCommand.connect("clicked()", lambda: self.copy(origin.of(self.table)))
         ui.cases.connect("clicked(QModelIndex)", self._clicked)
+        hint_whole_words(ui.cases)
         ui.folder.connect("currentPathChanged(QString)", self._refreshed)
         for combo in (ui.synthetic, ui.training, ui.heldOut):
             combo.connect("currentIndexChanged(int)", self._refreshed)
@@ -133,10 +134,10 @@ class AuditPanel(Panel):
         self.table = tables.table("Verisim audit", HEADS, rows)
         version = self.info.version if self.info else ""
         origin.keep(self.table, repeat.origin("audit", "", 0, audited.asked, version))
-        self.ui.cases.setMRMLTableNode(self.table)
+        show_table(self.ui.cases, self.table)
         chart = tables.scores_plot(_("Nearest-training scores"), *scores_of(audited.report))
         show_chart(self.ui.scores, chart, "VerisimAudit")
-        synthetic.judged(str(audited.asked["synthesis"]), {row[0]: row[4] for row in rows})
+        synthetic.judged(str(audited.asked["synthesis"]), {row[0]: row[1] for row in rows})
         if audited.pairs:
             self.compare(0)
 

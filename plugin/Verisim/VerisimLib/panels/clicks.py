@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import qt
 import slicer
 from slicer.i18n import tr as _
 
 from VerisimLib.background import Job
 from VerisimLib.nrrd import Grid, unpacked
-from VerisimLib.panels.panel import fill
+from VerisimLib.panels.panel import Panel, fill
+from VerisimLib.panels.results import Results
 from VerisimLib.questions import Refinement
 from VerisimLib.scene import nodes, points, segments, volumes
-
-if TYPE_CHECKING:
-    from VerisimLib.panels.segment import SegmentPanel
 
 
 class Clicks:
@@ -23,11 +19,12 @@ class Clicks:
 
     Args:
         ui: Widgets of the panel.
-        panel: Whose result they mend.
+        panel: Reaches the server.
+        results: What they mend.
     """
 
-    def __init__(self, ui: object, panel: SegmentPanel) -> None:
-        self.ui, self.panel = ui, panel
+    def __init__(self, ui: object, panel: Panel, results: Results) -> None:
+        self.ui, self.panel, self.results = ui, panel, results
         self._watched: list[tuple[slicer.vtkMRMLMarkupsFiducialNode, int]] = []
         self._order: list[str] = []
         self.waiting = False
@@ -38,7 +35,7 @@ class Clicks:
 
     def refresh(self) -> None:
         """Allow what can be done now."""
-        result = self.panel.results.result
+        result = self.results.result
         info = self.panel.info
         able = result is not None and bool(result.answer.upload) and info is not None
         fill(self.ui.clickLabel, [one.name for one in result.answer.model.labels] if able else [])
@@ -104,7 +101,7 @@ class Clicks:
 
     def _refine(self) -> None:
         """Ask the server for the result with all clicks; at once, or when it is free."""
-        result = self.panel.results.result
+        result = self.results.result
         if result is None:
             return
         if self.panel.work.busy:
@@ -120,7 +117,7 @@ class Clicks:
         self.panel.work.begin(ask, lambda grid: self._show(grid, len(given)))
 
     def _show(self, grid: Grid, count: int) -> None:
-        results = self.panel.results
+        results = self.results
         node, question = results.segmentation, results.result.question
         if not nodes.there(node):
             self.panel.work.say(_("The segmentation is gone."))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
 
 import qt
 import slicer
@@ -17,6 +19,10 @@ from VerisimLib.problems import Problem
 
 SERVERS, KEY = "Verisim/servers", "Verisim/key/"
 """Names in the settings of the application: nothing of it is kept in the scene."""
+
+ONLY_THE_USER = 0o600
+_typed: dict[str, str] = {}
+"""Address → key, until Slicer ends, for all three panels."""
 
 Greeting = Callable[[str, str, Job], Info]
 """Address, key, job → what the server is; raises what the user should read."""
@@ -85,14 +91,29 @@ class ConnectionBox:
         self._connected(Address(*self._asked), info)
 
     def _remember(self, address: str, key: str) -> None:
-        settings = slicer.app.userSettings()
         servers = self._servers().with_latest(address)
-        settings.setValue(SERVERS, written(servers))
-        settings.setValue(KEY + address, key)
+        self._settings.setValue(SERVERS, written(servers))
+        _typed[address] = key
+        if key and self.ui.rememberKey.checked:
+            self._settings.setValue(kept_as(address), key)
+            self._restrict()
+        else:
+            self._settings.remove(kept_as(address))
         self._fill(servers)
 
+    def _restrict(self) -> None:
+        """The key lies there in plain text."""
+        self._settings.sync()
+        path = Path(str(self._settings.fileName()))
+        if path.is_file():
+            path.chmod(ONLY_THE_USER)
+
+    @property
+    def _settings(self) -> qt.QSettings:
+        return slicer.app.userSettings()
+
     def _servers(self) -> Servers:
-        return read(Servers, str(slicer.app.userSettings().value(SERVERS) or ""))
+        return read(Servers, str(self._settings.value(SERVERS) or ""))
 
     def _fill(self, servers: Servers) -> None:
         self.ui.recentServers.clear()
@@ -104,14 +125,21 @@ class ConnectionBox:
 
     def _show(self, address: str) -> None:
         self.ui.address.text = address
-        self.ui.apiKey.text = str(slicer.app.userSettings().value(KEY + address) or "")
+        kept = str(self._settings.value(kept_as(address)) or "")
+        self.ui.apiKey.text = _typed.get(address, kept)
+        self.ui.rememberKey.checked = bool(kept)
 
     def _allow(self, allowed: bool) -> None:
-        for widget in (self.ui.testButton, self.ui.address, self.ui.apiKey, self.ui.recentServers):
-            widget.setEnabled(allowed)
+        for name in ("testButton", "address", "apiKey", "rememberKey", "recentServers"):
+            getattr(self.ui, name).setEnabled(allowed)
 
     def _say(self, text: str) -> None:
         self.ui.status.text = text
+
+
+def kept_as(address: str) -> str:
+    """Where the key of a server lies in the settings, which take a slash for a group."""
+    return KEY + quote(address, safe="")
 
 
 def said(info: Info) -> str:

@@ -19,6 +19,9 @@ from VerisimLib.panels.work import Work
 from VerisimLib.scene import tables
 from VerisimLib.server import Server
 
+WIDEST_PX = 150
+"""Of a column; longer words lose their middle: names of cases differ at their ends."""
+
 Reach = Callable[[Address, Job], Server]
 """From an address, and the job that asks, to a server."""
 
@@ -157,3 +160,27 @@ def show_chart(plot: slicer.qMRMLPlotView, chart: slicer.vtkMRMLPlotChartNode, n
         name: Of the view node, one for each plot.
     """
     plot.setMRMLPlotViewNode(tables.view_for(name, chart))
+
+
+def show_table(view: slicer.qMRMLTableView, node: slicer.vtkMRMLTableNode) -> None:
+    """Show a table, its columns as wide as their words.
+
+    Args:
+        view: Where.
+        node: What.
+    """
+    view.setMRMLTableNode(node)
+    view.resizeColumnsToContents()
+    for column in range(view.model().columnCount()):
+        view.setColumnWidth(column, min(view.columnWidth(column), WIDEST_PX))
+    view.resizeRowsToContents()
+
+
+def hint_whole_words(view: slicer.qMRMLTableView) -> None:
+    """Words that a table cannot show whole are told when the mouse rests on them."""
+
+    def hint(index: qt.QModelIndex) -> None:
+        view.viewport().toolTip = str(index.data())
+
+    view.setMouseTracking(True)
+    view.connect("entered(QModelIndex)", hint)

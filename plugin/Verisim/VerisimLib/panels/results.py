@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import slicer
@@ -12,6 +12,8 @@ from slicer.i18n import tr as _
 
 from VerisimLib.answers import Label
 from VerisimLib.nrrd import Grid
+from VerisimLib.panels.asking import Answer
+from VerisimLib.panels.panel import Panel, hint_whole_words, show_table
 from VerisimLib.scene import (
     nodes,
     origin,
@@ -22,9 +24,6 @@ from VerisimLib.scene import (
     tables,
     volumes,
 )
-
-if TYPE_CHECKING:
-    from VerisimLib.panels.segment import Answer, SegmentPanel
 
 DIFFERENCE = (Label("differs", 1, (0.95, 0.1, 0.6)),)
 
@@ -57,7 +56,7 @@ class Results:
         panel: Whose result it is.
     """
 
-    def __init__(self, ui: object, panel: SegmentPanel) -> None:
+    def __init__(self, ui: object, panel: Panel) -> None:
         self.ui, self.panel = ui, panel
         self.forget()
         ui.leastCertain.connect("clicked()", self.go)
@@ -65,6 +64,7 @@ class Results:
         ui.opacity.connect("valueChanged(double)", self._overlay)
         ui.sample.connect("valueChanged(int)", self._scrub)
         ui.copyCommand.connect("clicked()", self._copy)
+        hint_whole_words(ui.volumes)
 
     def forget(self) -> None:
         """There is no result any more."""
@@ -144,7 +144,7 @@ class Results:
             for name, ml in (answer.told.get("volumes_ml") or {}).items()
         ]
         node = tables.table("Verisim volumes", ("model", "structure", "volume (ml)"), rows)
-        self.ui.volumes.setMRMLTableNode(node)
+        show_table(self.ui.volumes, node)
         certainty = result.answer.told.get("certainty")
         said = _("{name}: the model is {percent} % sure of it.")
         named = nodes.name_of(self.segmentation)

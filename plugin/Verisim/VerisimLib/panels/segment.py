@@ -2,55 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
 from VerisimLib import repeat
-from VerisimLib.answers import Job as Told
 from VerisimLib.answers import Model
 from VerisimLib.background import Job
-from VerisimLib.nrrd import Grid, packed, unpacked
+from VerisimLib.nrrd import packed
+from VerisimLib.panels.asking import Answer, asked, asked_plainly
 from VerisimLib.panels.choices import Choices
 from VerisimLib.panels.clicks import Clicks
-from VerisimLib.panels.panel import Panel, fill, named, told
+from VerisimLib.panels.panel import Panel, fill, named
 from VerisimLib.panels.results import Result, Results
 from VerisimLib.panels.studies import Studies
 from VerisimLib.parameters import SegmentChoices
-from VerisimLib.questions import Question
 from VerisimLib.scene import nodes, volumes
-from VerisimLib.server import Server
 from VerisimLib.state import answer_text, model_text, segment_block
 
 CHANNELS = 4
 """That a panel has room for."""
-
-
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """What a model found.
-
-    Args:
-        model: Which one.
-        grids: By the names of the job's files, without their suffix.
-        told: The job's own words; empty for a plain server.
-        upload: Id of the volume on the server, for clicks.
-        settings: All that was asked.
-    """
-
-    model: Model
-    grids: Mapping[str, Grid]
-    told: Mapping[str, Any] = field(default_factory=dict)
-    upload: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def label_map(self) -> Grid:
-        """The label map."""
-        return self.grids["label"]
 
 
 class SegmentPanel(Panel):
@@ -67,8 +39,8 @@ class SegmentPanel(Panel):
         """Connect the widgets."""
         ui = self.ui
         self.results = Results(ui, self)
-        self.clicks = Clicks(ui, self)
-        self.studies = Studies(ui, self)
+        self.clicks = Clicks(ui, self, self.results)
+        self.studies = Studies(ui, self, self.results)
         ui.segmentButton.connect("clicked()", self.segment)
         ui.model.connect("currentIndexChanged(int)", self._refreshed)
         for box in (ui.volume, *self._channel_boxes):
@@ -97,6 +69,7 @@ class SegmentPanel(Panel):
         models += [other] if other is not None else []
         settings = [self._settings(model) for model in models]
         plain = self.info is not None and not self.info.verisim
+        names = [nodes.name_of(volume) for volume in self.chosen]
 
         def ask(job: Job) -> list[Answer]:
             server, content = self.server(job), packed(question.grid)
@@ -105,16 +78,16 @@ class SegmentPanel(Panel):
                 for model, given in zip(models, settings)
             ]
 
-        self.work.begin(ask, lambda answers: self._show(question, answers))
+        self.work.begin(ask, lambda answers: self._show(question, answers, names))
 
-    def _show(self, question: volumes.Sent, answers: list[Answer]) -> None:
+    def _show(self, question: volumes.Sent, answers: list[Answer], names: list[str]) -> None:
         if nodes.by_id(question.volume) is None:
             self.work.say(_("The volume is gone, so the result is not shown."))
             return
         for answer in answers:
             for grid in answer.grids.values():
                 volumes.check_answer(grid, question)
-        origins = [self._origin(question, answer) for answer in answers]
+        origins = [self._origin(answer, names) for answer in answers]
         self.results.show(Result(question, tuple(answers), tuple(origins)))
         self.work.say(answer_text(answers[0].model, answers[0].told))
         self.refresh()
@@ -168,44 +141,18 @@ class SegmentPanel(Panel):
             return {}
         return {"samples": self.ui.samples.value, "seed": self.ui.seed.value}
 
-    def _origin(self, question: volumes.Sent, answer: Answer) -> dict[str, Any]:
+    def _origin(self, answer: Answer, names: list[str]) -> dict[str, Any]:
         model, version = answer.model, self.info.version if self.info else ""
-        volume = nodes.by_id(question.volume)
         return repeat.origin(
             "segment",
             model.name,
             model.version,
             answer.settings,
             version,
-            volume=nodes.name_of(volume),
+            volume=names[0],
+            channels=names[1:],
             sha256=answer.upload,
         )
 
     def _refreshed(self, _what: object = None) -> None:
         self.refresh()
-
-
-def asked(
-    server: Server, model: Model, settings: Mapping[str, Any], content: bytes, job: Job
-) -> Answer:
-    """Ask Verisim: upload once, a job, its files."""
-    show = told(job)
-    upload = server.upload(content, "volume.nrrd", show)
-    outputs = ("label", "uncertainty", *(["samples"] if model.samples else []))
-    ended = server.wait(server.segment(Question(model.name, settings, outputs), upload), show)
-    grids = _grids(server, ended, job)
-    return Answer(model, grids, ended.answer, upload, settings)
-
-
-def asked_plainly(
-    server: Server, model: Model, settings: Mapping[str, Any], content: bytes, job: Job
-) -> Answer:
-    """Ask a plain MONAI Label server, which knows neither jobs nor uploads."""
-    told(job)(0, _("The server works; a plain one tells no progress."))
-    found = unpacked(server.infer(Question(model.name, settings), content))
-    return Answer(model, {"label": found}, settings=settings)
-
-
-def _grids(server: Server, ended: Told, job: Job) -> dict[str, Grid]:
-    files = [one for one in ended.files if one.name.endswith(".nrrd")]
-    return {one.name[: -len(".nrrd")]: unpacked(server.fetch(one.url, told(job))) for one in files}

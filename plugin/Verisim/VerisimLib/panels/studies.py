@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
-from VerisimLib.answers import NextCase
+from VerisimLib.answers import Info, NextCase
 from VerisimLib.background import Job
-from VerisimLib.nrrd import Grid, packed, unpacked
-from VerisimLib.panels.panel import fill, show_chart, told
+from VerisimLib.cases import study
+from VerisimLib.nrrd import Grid, packed
+from VerisimLib.panels.panel import Panel, fill, show_chart, told
+from VerisimLib.panels.results import Results
 from VerisimLib.scene import nodes, overlay, segments, studies, synthetic, tables, volumes
-
-if TYPE_CHECKING:
-    from VerisimLib.panels.segment import SegmentPanel
 
 
 class Studies:
@@ -23,11 +22,12 @@ class Studies:
 
     Args:
         ui: Widgets of the panel.
-        panel: Whose volume and result they are.
+        panel: Whose volume it is; reaches the server.
+        results: What is submitted.
     """
 
-    def __init__(self, ui: object, panel: SegmentPanel) -> None:
-        self.ui, self.panel = ui, panel
+    def __init__(self, ui: object, panel: Panel, results: Results) -> None:
+        self.ui, self.panel, self.results = ui, panel, results
         self.chart: slicer.vtkMRMLPlotChartNode | None = None
         self.drawn = 0
         ui.nextCase.connect("clicked()", self.next_case)
@@ -42,10 +42,14 @@ class Studies:
         fill(self.ui.trainer, [one for one in info.trainers if one != "new_model"] if ours else [])
         self.ui.nextCase.setEnabled(bool(not busy and info and info.strategies))
         self.ui.train.setEnabled(bool(not busy and ours and info.trainers))
-        result = self.panel.results.segmentation
-        volume = self.panel.ui.volume.currentNode()
-        mine = result is not None and not synthetic.is_synthetic(volume)
-        self.ui.submit.setEnabled(bool(not busy and info and mine))
+        self.ui.submit.setEnabled(bool(not busy and info and self._may_leave))
+
+    @property
+    def _may_leave(self) -> bool:
+        """Whether there is a result, and the volume that it is of is somebody's."""
+        result = self.results.result
+        volume = nodes.by_id(result.question.volume) if result is not None else None
+        return volume is not None and not synthetic.is_synthetic(volume)
 
     def next_case(self) -> None:
         """Load the case that is best labelled next."""
@@ -55,7 +59,7 @@ class Studies:
             server = self.panel.server(job)
             case = server.next_case(strategy)
             content = server.fetch(case.url, told(job)) if case.url else b""
-            return case, unpacked(content) if content else None
+            return case, study(content) if content else None
 
         self.panel.work.begin(ask, self._loaded)
 
@@ -67,7 +71,7 @@ class Studies:
         volume = volumes.added(grid, case.id)
         studies.keep(volume, case.id)
         overlay.show_alone(nodes.id_of(volume))
-        self.panel.ui.volume.setCurrentNode(volume)
+        self.ui.volume.setCurrentNode(volume)
         self.ui.caseAbout.text = _("Case {id} is loaded.").format(id=case.id)
 
     def submit(self) -> None:
@@ -75,7 +79,7 @@ class Studies:
         self.panel.work.attempt(self._submit)
 
     def _submit(self) -> None:
-        result, node = self.panel.results.result, self.panel.results.segmentation
+        result, node = self.results.result, self.results.segmentation
         question, labels = result.question, result.answer.model.labels
         volume = nodes.by_id(question.volume)
         known, name = studies.case_of(volume), studies.name_of(volume)
@@ -108,16 +112,17 @@ class Studies:
         name, epochs = self.ui.trainer.currentText, int(self.ui.epochs.value)
         points: list[tuple[float, float]] = []
 
-        def ask(job: Job) -> dict[str, Any]:
+        def ask(job: Job) -> tuple[dict[str, Any], Info]:
             server, show = self.panel.server(job), told(job)
 
             def heard(percent: float, message: str) -> None:
                 points.extend((percent, loss) for loss in losses(message))
                 show(percent, message)
 
-            return dict(server.wait(server.train(name, {"max_epochs": epochs}), heard).answer)
+            ended = server.wait(server.train(name, {"max_epochs": epochs}), heard)
+            return dict(ended.answer), server.info()
 
-        self.chart = None
+        self.chart, self.drawn = None, 0
         self.panel.work.begin(ask, self._trained, lambda: self._draw(points))
 
     def _draw(self, points: list[tuple[float, float]]) -> None:
@@ -129,11 +134,10 @@ class Studies:
             self.chart = tables.curve("loss", xs, ys, self.chart)
             show_chart(self.ui.curve, self.chart, "VerisimTraining")
 
-    def _trained(self, answer: dict[str, Any]) -> None:
-        sentence = str(answer.get("message") or _("The training has ended."))
-        version = answer.get("version")
-        said = _("Version {version} is offered now.").format(version=version) if version else ""
-        self.panel.work.say(f"{sentence} {said}".strip())
+    def _trained(self, found: tuple[dict[str, Any], Info]) -> None:
+        answer, info = found
+        self.panel.connected(self.panel.address, info)  # a new version is used from now on
+        self.panel.work.say(str(answer.get("message") or _("The training has ended.")))
 
 
 def losses(message: str) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from VerisimLib import repeat
-from VerisimLib.answers import Model
+from VerisimLib.answers import Label, Model
 from VerisimLib.background import Job
 from VerisimLib.cases import MadeCase, made_cases
 from VerisimLib.nrrd import packed
@@ -39,6 +40,23 @@ class Batch:
     job: str
     cases: tuple[MadeCase, ...]
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What was asked for.
+
+    Args:
+        model: Who makes the cases.
+        settings: By name, such as count, seed and steps.
+        drawn: Name of the segmentation that they show; empty: none was drawn.
+        labels: What the values of their label maps mean.
+    """
+
+    model: Model
+    settings: dict[str, Any]
+    drawn: str
+    labels: Sequence[Label]
 
 
 class SynthesizePanel(Panel):
@@ -81,14 +99,16 @@ class SynthesizePanel(Panel):
 
     def _make(self) -> None:
         self.choices.keep()
-        model, settings = self.model, self._settings()
-        drawn = self.ui.condition.currentNode()
-        grids = [conditions.label_map(drawn, model.labels)] if drawn is not None else []
+        drawn, model = self.ui.condition.currentNode(), self.model
+        labels = conditions.meanings(drawn, model.labels)
+        asked = Asked(model, self._settings(), nodes.name_of(drawn), labels)
+        grids = [conditions.label_map(drawn, labels)] if drawn is not None else []
         self._preview = b""
 
         def ask(job: Job) -> Batch:
             server, show = self.server(job), told(job)
-            id_ = server.synthesize(model.name, settings, [packed(grid) for grid in grids])
+            maps = [packed(grid) for grid in grids]
+            id_ = server.synthesize(asked.model.name, asked.settings, maps)
 
             def heard(percent: float, message: str) -> None:
                 self._preview = server.preview(id_) or self._preview
@@ -99,20 +119,21 @@ class SynthesizePanel(Panel):
             warnings = tuple(str(one) for one in ended.answer.get("warnings") or ())
             return Batch(id_, made_cases(content), warnings)
 
-        self.work.begin(ask, lambda batch: self._show(batch, model, settings), self._watch)
+        self.work.begin(ask, lambda batch: self._show(batch, asked), self._watch)
 
     def _watch(self) -> None:
         """The case in the making."""
         if self._preview:
             self.thumbnails.preview(self._preview)
 
-    def _show(self, batch: Batch, model: Model, settings: dict[str, Any]) -> None:
+    def _show(self, batch: Batch, asked: Asked) -> None:
         self.thumbnails.forget_preview()
-        version = self.info.version if self.info else ""
+        version, model = self.info.version if self.info else "", asked.model
+        more = {"job": batch.job, "labels": asked.drawn}
         for case in batch.cases:
-            node = synthetic.shown(case, model.labels, batch.job)
+            node = synthetic.shown(case, asked.labels, batch.job)
             came = repeat.origin(
-                "synthesize", model.name, model.version, settings, version, job=batch.job
+                "synthesize", model.name, model.version, asked.settings, version, **more
             )
             origin.keep(node, came)
             self.thumbnails.add(nodes.id_of(node), case)
@@ -152,6 +173,7 @@ class SynthesizePanel(Panel):
         drawn = ui.condition.currentNode() is not None
         ui.steps.setEnabled(bool(model is not None and "steps" in model.settings))
         self._offer_attributes(model)
+        self.choices.grant()  # attributes are offered by the model
         reason = make_block(self.info, self.work.busy, model, drawn)
         ui.makeButton.setEnabled(not reason)
         ui.makeButton.toolTip = reason or _("Asks the server for new cases that are nobody's.")

@@ -9,12 +9,15 @@ import vtk
 from VerisimLib.nrrd import Grid
 from VerisimLib.scene.volumes import Sent, added, matrix_of
 
-COLORS = "vtkMRMLColorTableNodeIron"
-"""Dark where it is certain, bright where it is not."""
+COLORS = "vtkMRMLColorTableNodeCyan"
+"""Black to cyan: no segment has this colour, and colour-blind people tell it from theirs."""
+
+DARKEST = -0.5
+"""Of the largest value: where the table is black, so that low values are no shadow."""
 
 OPACITY = 0.6
-FLOOR = 0.05
-"""Below this the map is not shown: nothing is in question there."""
+FLOOR = 0.15
+"""Below this share of the largest value nothing is shown: the image stays as it is."""
 
 
 def laid_over(grid: Grid, name: str, question: Sent, most: float = 1.0) -> slicer.vtkMRMLNode:
@@ -23,7 +26,7 @@ def laid_over(grid: Grid, name: str, question: Sent, most: float = 1.0) -> slice
     display = node.GetDisplayNode()
     display.SetAndObserveColorNodeID(COLORS)
     display.AutoWindowLevelOff()
-    display.SetWindowLevelMinMax(0.0, most)
+    display.SetWindowLevelMinMax(DARKEST * most, most)
     display.ApplyThresholdOn()
     display.SetThreshold(FLOOR * most, most)
     show_over(node.GetID(), question.volume)

@@ -25,6 +25,7 @@ def scrubbed(
     """
     scene = slicer.mrmlScene
     shown = segments.added(grids[0], labels, name, question)
+    shown.GetDisplayNode().SetVisibility2DFill(False)  # an outline over the filled result
     sequence = scene.AddNewNodeByClass("vtkMRMLSequenceNode", f"{name} (samples)")
     sequence.SetIndexName("sample")
     sequence.SetIndexUnit("")
@@ -33,9 +34,11 @@ def scrubbed(
         segments.filled(shown, grid.array, labels, question)
         sequence.SetDataNodeAtValue(shown, str(k))
     browser = scene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", f"{name} (browser)")
+    waiting = browser.StartModify()  # or Slicer at once makes a proxy of its own, which stays
     browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
     browser.AddProxyNode(shown, sequence, False)
     browser.SetSelectedItemNumber(0)
+    browser.EndModify(waiting)
     return browser
 
 

@@ -59,14 +59,17 @@ def cases(job: str = "") -> tuple[slicer.vtkMRMLNode, ...]:
 
 def is_synthetic(node: slicer.vtkMRMLNode) -> bool:
     """Whether it is nobody's: such a volume is never offered to the studies."""
-    return node is not None and node.GetAttribute(ATTRIBUTE) == "yes"
+    if node is None:
+        return False
+    named = str(node.GetName() or "").startswith(MARK)  # so are the sample cases, and files
+    return named or node.GetAttribute(ATTRIBUTE) == "yes"
 
 
 def marked(node: slicer.vtkMRMLNode) -> str:
     """The name of a volume, which says so if it is synthetic."""
     name = str(node.GetName())
-    plain = not is_synthetic(node) or name.startswith(MARK)
-    return name if plain else f"{MARK} {name}"
+    said = not is_synthetic(node) or name.startswith(MARK)
+    return name if said else f"{MARK} {name}"
 
 
 def reject(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
@@ -81,7 +84,7 @@ def reject(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
 def _of_one_case(one: slicer.vtkMRMLNode, other: slicer.vtkMRMLNode) -> bool:
     """Whether two nodes belong to one synthetic case; jobs may use a name again."""
     same = (one.GetAttribute(part) == other.GetAttribute(part) for part in (CASE, JOB))
-    return is_synthetic(one) and all(same)
+    return one.GetAttribute(ATTRIBUTE) == "yes" and all(same)
 
 
 def _mark_colors(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
