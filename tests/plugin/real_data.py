@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import secrets
 import shutil
 import subprocess
 from pathlib import Path
@@ -50,6 +52,15 @@ def further_models(models: Path) -> Path:
         check=True,
     )
     return models
+
+
+def a_key(folder: Path) -> tuple[Path, str]:
+    """A file of keys with one of an admin, and the key."""
+    key = f"verisim_{secrets.token_urlsafe(32)}"
+    path = folder / "keys"
+    path.write_text(f"steward admin sha256:{hashlib.sha256(key.encode()).hexdigest()}\n")
+    path.chmod(0o600)
+    return path, key
 
 
 def released_cases(studies: Path, count: int) -> list[str]:

@@ -12,19 +12,42 @@ from tests.slicer_host.acting import press, settle
 from tests.slicer_host.window import Host
 from VerisimLib.cases import study
 from VerisimLib.nrrd import Grid
+from VerisimLib.panels.connection import kept_as
 from VerisimLib.scene import segments, volumes
 
 LONG = 60.0
 """Seconds for what the server does in one or two."""
 
 
-def opened(host: Host, server: Running, module: str) -> object:
+def opened(host: Host, server: Running, module: str, key: str = "") -> object:
     """A panel that is connected."""
     panel = host.load(MODULES / f"{module}.py").panel
     panel.connection.ui.address.text = server.address
-    press(panel.connection.ui.testButton)
-    settle(lambda: panel.info is not None and not panel.work.busy)
+    said = tried(panel, key)
+    assert said.startswith("Connected to Verisim"), said
+    done(panel)
     return panel
+
+
+def tried(panel: object, key: str = "") -> str:
+    """Test the connection with a key; what is said about it."""
+    ui = panel.connection.ui
+    ui.apiKey.text = key
+    press(ui.testButton)
+    settle(lambda: ui.testButton.enabled, LONG)
+    return str(ui.status.text)
+
+
+def key_is_kept_and_forgotten(panel: object, key: str) -> None:
+    """The computer keeps a key while its box is ticked."""
+    ui = panel.connection.ui
+    settings, place = slicer.app.userSettings(), kept_as(panel.connection.address)
+    assert not settings.value(place)
+    for kept in (key, ""):
+        press(ui.rememberKey)
+        assert tried(panel, key).startswith("Connected")
+        assert (settings.value(place) or "") == kept
+    tried(panel)  # or other stories would send it
 
 
 def loaded(host: Host, server: Running) -> object:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from pathlib import Path
 
 import numpy as np
+import pytest
 import requests
 import slicer
 from PySide6.QtTest import QTest
 
-from tests.plugin.real_server import Running
-from tests.plugin.stories import LONG, done, fold, made, nodes, opened
+from tests.plugin.real_server import PROGRAM, Running
+from tests.plugin.stories import LONG, done, fold, key_is_kept_and_forgotten, made, nodes, opened
 from tests.slicer_host.acting import picture, press, qt, settle
 from tests.slicer_host.window import Host
 from VerisimLib.scene import synthetic
@@ -43,6 +46,8 @@ def side_by_side(host: Host, name: str) -> dict[str, np.ndarray]:
         assert (composite.GetLinkedControl(), composite.GetHotLinkedControl()) == (1, 1)
         assert widget.mrmlSliceNode().GetOrientation() == "Axial"
         found[part] = slicer.util.arrayFromVolume(node)
+    (display,) = [n.GetDisplayNode() for n in nodes("ScalarVolume", f"{name} difference")]
+    assert display.GetWindow() == pytest.approx(np.ptp(found["synthetic"]), rel=1e-3)
     assert np.allclose(found["synthetic"] - found["training"], found["difference"], atol=1e-4)
     return found
 
@@ -94,13 +99,20 @@ def test_copies_are_blocked_and_shown_beside_what_they_copy(
     audited(panel, panel.ui.images, panel.ui.standIn)
     picture(host.window, pictures / "audit-block.png")
     assert panel.audited.sentence.startswith("Block")
+    assert "of 26 held-out patients" in panel.audited.sentence  # 20, and 6 that stand in
     panel.ui.folder.currentPath = str(tmp_path)
     assert not panel.ui.release.isEnabled()
     name = click_row(panel, 0)
     assert abs(side_by_side(host, name)["difference"]).mean() < 0.5
     assert [node.GetAttribute("Verisim.Audit") for node in synthetic.cases()] == ["block"] * 2
     press(panel.ui.copyCommand)
-    assert slicer.app.clipboard().text().endswith(" --stand-in -o audit")
+    text = str(slicer.app.clipboard().text())
+    assert text.endswith(" --stand-in -o audit")
+    # the program takes every word; the data sets are not in this folder
+    ran = subprocess.run(
+        [PROGRAM, *shlex.split(text)[1:]], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "There is no folder known." in ran.stderr
 
 
 def test_sets_that_came_meanwhile_are_found(host: Host, server: Running) -> None:
@@ -153,3 +165,8 @@ def test_an_audit_is_cancelled(host: Host, server: Running) -> None:
 def test_boxes_fold_and_unfold(host: Host, server: Running) -> None:
     panel = opened(host, server, "VerisimAudit")
     fold(panel, (panel.ui.setsBox, panel.ui.training), (panel.ui.verdictBox, panel.ui.cases))
+
+
+def test_a_key_is_kept_while_its_box_is_ticked(host: Host, server: Running) -> None:
+    panel = opened(host, server, "VerisimAudit")
+    key_is_kept_and_forgotten(panel, "open-sesame")

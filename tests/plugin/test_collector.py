@@ -91,6 +91,29 @@ def test_cycles_are_freed_in_the_main_thread_while_a_job_runs() -> None:
     assert gc.isenabled()
 
 
+def test_no_full_collection_stops_the_window_while_a_job_runs() -> None:
+    """It takes 60 to 120 ms beside Qt and VTK: the limit for the event loop is 50."""
+    seen: set[tuple[int, str]] = set()
+    kept: list[object] = []
+    ended: list[Job] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start" and not gc.isenabled():
+            seen.add((info["generation"], threading.current_thread().name))
+
+    def busy(_job: Job) -> None:
+        kept.extend([k] for k in range(5000))
+
+    gc.callbacks.append(note)
+    try:
+        heartbeat = Heartbeat(busy, ended.append)
+        heartbeat.follow(Job(allocating))
+        settle(lambda: bool(ended))
+    finally:
+        gc.callbacks.remove(note)
+    assert seen == {(1, MAIN)}
+
+
 def test_the_collector_is_back_after_an_error() -> None:
     ended: list[Job] = []
     heartbeat = Heartbeat(lambda job: None, ended.append)

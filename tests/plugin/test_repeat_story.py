@@ -13,7 +13,7 @@ import slicer
 
 from tests.plugin.real_data import PAIR
 from tests.plugin.real_server import PROGRAM, ROOT, Running
-from tests.plugin.stories import done, drawn, loaded, made, opened, segmented, shown
+from tests.plugin.stories import done, drawn, loaded, opened, segmented, shown
 from tests.slicer_host.acting import press
 from tests.slicer_host.window import Host
 from VerisimLib.cases import study
@@ -90,9 +90,16 @@ def same_cases(folder: Path) -> None:
         assert found.affine == pytest.approx(matrix_of(node), abs=1e-4)
 
 
-def test_cases_of_a_seed(host: Host, server: Running, tmp_path: Path) -> None:
-    panel = made(host, server, 77, "hippocampus-stylegan")
-    repeated(panel, server, tmp_path)
+def test_a_case_of_a_seed_and_an_attribute(host: Host, server: Running, tmp_path: Path) -> None:
+    panel = opened(host, server, "VerisimSynthesize")
+    panel.ui.model.currentText = "hippocampus-diffusion"
+    panel.ui.count.value, panel.ui.seed.value = 1, 77
+    panel.ui.attribute1.currentText = "large"
+    press(panel.ui.makeButton)
+    said = done(panel)
+    assert panel.chosen is not None, said
+    text = repeated(panel, server, tmp_path)
+    assert "--seed 77 --attribute size=large" in text
     same_cases(tmp_path)
 
 

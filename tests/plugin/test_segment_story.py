@@ -12,7 +12,16 @@ from PySide6.QtTest import QTest
 
 from tests.plugin.real_data import PAIR
 from tests.plugin.real_server import SAMPLE, Running
-from tests.plugin.stories import LONG, done, fold, loaded, nodes, segmented, shown
+from tests.plugin.stories import (
+    LONG,
+    done,
+    fold,
+    key_is_kept_and_forgotten,
+    loaded,
+    nodes,
+    segmented,
+    shown,
+)
 from tests.slicer_host.acting import Gaps, click, measured_gaps, picture, press, qt, settle
 from tests.slicer_host.window import Host
 from VerisimLib.nrrd import Grid
@@ -204,3 +213,7 @@ def test_boxes_fold_and_unfold(panel: object) -> None:
         panel, (ui.segmentBox, ui.model), (ui.resultBox, ui.volumes), (ui.clicksBox, ui.clickLabel)
     )
     assert not ui.channel2.isVisible()
+
+
+def test_a_key_is_kept_while_its_box_is_ticked(panel: object) -> None:
+    key_is_kept_and_forgotten(panel, "open-sesame")

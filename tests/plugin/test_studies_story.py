@@ -11,9 +11,9 @@ import pytest
 import requests
 import slicer
 
-from tests.plugin.real_data import SMALL, further_models, released_cases
+from tests.plugin.real_data import SMALL, a_key, further_models, released_cases
 from tests.plugin.real_server import SAMPLE, Running, running
-from tests.plugin.stories import LONG, done, loaded, opened, segmented, shown
+from tests.plugin.stories import LONG, done, opened, segmented, shown, tried
 from tests.slicer_host.acting import picture, press, settle
 from tests.slicer_host.window import Host
 from VerisimLib.nrrd import unpacked
@@ -24,34 +24,55 @@ OWN = SAMPLE.name.removesuffix(".nii.gz")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Of its own, since its studies get labels and its models new versions."""
+def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    return a_key(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="module")
+def key(keys: tuple[Path, str]) -> str:
+    """Lets an admin in."""
+    return keys[1]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, keys: tuple[Path, str]) -> Iterator[Running]:
+    """Of its own: its studies get labels, its models new versions, and it asks for a key."""
     folder = tmp_path_factory.mktemp("studies")
-    with running(folder, "--models", str(further_models(folder / "models"))) as one:
+    models = further_models(folder / "models")
+    with running(folder, "--models", str(models), "--keys", str(keys[0])) as one:
         released_cases(folder / "studies", 3)
         yield one
 
 
-def certainties(server: Running) -> dict[str, float]:
+@pytest.fixture
+def asking(key: str) -> Iterator[requests.Session]:
+    """What an admin asks beside the panel."""
+    with requests.Session() as session:
+        session.headers["X-API-Key"] = key
+        yield session
+
+
+@pytest.fixture
+def panel(host: Host, server: Running, key: str) -> object:
+    """With the box of the server's cases unfolded."""
+    panel = opened(host, server, "VerisimSegment", key)
+    press(panel.ui.studiesBox)
+    return panel
+
+
+def certainties(server: Running, asking: requests.Session) -> dict[str, float]:
     """Let the model look at all cases, as an admin does; how certain it is of each."""
     found = {}
     route = f"{server.address}/datastore"
-    for case in requests.get(f"{route}/?output=all", timeout=5).json()["objects"]:
-        requests.post(
+    for case in asking.get(f"{route}/?output=all", timeout=5).json()["objects"]:
+        asking.post(
             f"{server.address}/infer/{UNET}?image={case}&output=json",
             data={"params": json.dumps({"save_label": True})},
             timeout=LONG,
         ).raise_for_status()
-        told = requests.get(f"{route}/label/info?label={case}&tag=original", timeout=5).json()
+        told = asking.get(f"{route}/label/info?label={case}&tag=original", timeout=5).json()
         found[case] = told["params"]["certainty"]
     return found
-
-
-def studies(host: Host, server: Running) -> object:
-    """The panel with the box of the server's cases unfolded."""
-    panel = opened(host, server, "VerisimSegment")
-    press(panel.ui.studiesBox)
-    return panel
 
 
 def labelled(panel: object) -> str:
@@ -73,12 +94,19 @@ def same_as_the_file(node: object, path: Path) -> None:
     assert matrix_of(node) == pytest.approx(matrix_of(other), abs=1e-5)
 
 
+def test_only_a_key_lets_a_person_in(panel: object, server: Running, key: str) -> None:
+    said = [tried(panel), tried(panel, key[:-1] + "?")]
+    assert said[0] == "This server asks for a key. Enter the key that its admin gave you."
+    assert said[1] != said[0]
+    assert said[1].endswith(" Enter the key that its admin gave you.")
+    assert tried(panel, key).startswith("Connected to Verisim")
+
+
 def test_the_least_certain_case_comes_first_and_its_label_is_kept(
-    host: Host, server: Running, pictures: Path
+    host: Host, server: Running, asking: requests.Session, panel: object, pictures: Path
 ) -> None:
-    sure = certainties(server)
+    sure = certainties(server, asking)
     assert len(sure) == 4
-    panel = studies(host, server)
     panel.ui.strategy.currentText = "uncertain"
     case = labelled(panel)
     assert case == min(sure, key=sure.__getitem__)
@@ -92,10 +120,9 @@ def test_the_least_certain_case_comes_first_and_its_label_is_kept(
     assert labelled(panel) == sorted(sure, key=sure.__getitem__)[1]
 
 
-def test_a_volume_of_the_scene_becomes_a_case(host: Host, server: Running) -> None:
-    panel = loaded(host, server)
-    volume = panel.ui.volume.currentNode()
-    volume.SetName("a new patient")
+def test_a_volume_of_the_scene_becomes_a_case(server: Running, panel: object) -> None:
+    volume = slicer.util.loadVolume(str(SAMPLE), {"name": "a new patient"})
+    panel.ui.volume.setCurrentNode(volume)
     segmented(panel, UNET)
     press(panel.ui.submit)
     assert done(panel).endswith("final label of a_new_patient.")
@@ -116,9 +143,8 @@ def curve_of(panel: object) -> tuple[list[float], list[float]]:
 
 
 def test_a_training_is_watched_and_its_version_is_used(
-    host: Host, server: Running, pictures: Path
+    host: Host, panel: object, pictures: Path
 ) -> None:
-    panel = studies(host, server)
     panel.ui.trainer.currentText = SMALL
     panel.ui.epochs.value = 2
     press(panel.ui.train)
@@ -134,9 +160,8 @@ def test_a_training_is_watched_and_its_version_is_used(
 
 
 def test_the_training_of_a_shipped_model_is_watched_and_cancelled(
-    host: Host, server: Running, pictures: Path
+    host: Host, server: Running, asking: requests.Session, panel: object, pictures: Path
 ) -> None:
-    panel = studies(host, server)
     panel.ui.trainer.currentText = UNET
     panel.ui.epochs.value = 1000
     press(panel.ui.train)
@@ -145,14 +170,13 @@ def test_the_training_of_a_shipped_model_is_watched_and_cancelled(
     picture(host.window, pictures / "training.png")
     press(panel.work.ui.cancelButton)
     assert done(panel) == "Cancelled; nothing was changed."
-    job = requests.get(f"{server.address}/jobs", timeout=5).json()["jobs"][0]["id"]
+    job = asking.get(f"{server.address}/jobs", timeout=5).json()["jobs"][0]["id"]
     state = f"{server.address}/jobs/{job}"
-    settle(lambda: requests.get(state, timeout=5).json()["state"] == "cancelled", LONG)
+    settle(lambda: asking.get(state, timeout=5).json()["state"] == "cancelled", LONG)
     assert panel.ui.train.isEnabled()
 
 
-def test_nothing_is_left_to_label(host: Host, server: Running) -> None:
-    panel = studies(host, server)
+def test_nothing_is_left_to_label(server: Running, panel: object) -> None:
     for _case in range(2):
         labelled(panel)
     press(panel.ui.nextCase)

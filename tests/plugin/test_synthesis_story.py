@@ -9,7 +9,18 @@ import slicer
 from PySide6.QtTest import QTest
 
 from tests.plugin.real_server import Running
-from tests.plugin.stories import LONG, done, drawn, fold, loaded, made, nodes, opened, segmented
+from tests.plugin.stories import (
+    LONG,
+    done,
+    drawn,
+    fold,
+    key_is_kept_and_forgotten,
+    loaded,
+    made,
+    nodes,
+    opened,
+    segmented,
+)
 from tests.slicer_host.acting import picture, press, qt, settle
 from tests.slicer_host.window import Host
 from VerisimLib.scene import conditions, synthetic
@@ -92,19 +103,43 @@ def test_a_drawn_label_map_is_shown_by_the_case(
     picture(host.window, pictures / "drawn.png")
 
 
+def test_a_model_of_any_labels_shows_those_that_were_drawn(host: Host, server: Running) -> None:
+    panel = opened(host, server, "VerisimSynthesize")
+    node = drawn("my drawing")
+    panel.ui.model.currentText = "random-contrast"
+    panel.ui.condition.setCurrentNode(None)
+    assert "needs a label map" in panel.ui.makeButton.toolTip
+    panel.ui.condition.setCurrentNode(node)
+    panel.ui.count.value = 1
+    press(panel.ui.makeButton)
+    said = done(panel)
+    assert panel.ui.thumbnails.count == 1, said
+    (labels,) = nodes("Segmentation", "SYNTHETIC")
+    assert list(labels.GetSegmentation().GetSegmentIDs()) == ["anterior", "posterior"]
+    found = conditions.label_map(labels, ()).array
+    asked = conditions.label_map(node, ()).array
+    assert found.shape == asked.shape
+    assert 0.4 < (found == 1).sum() / (asked == 1).sum() < 2.5
+
+
 def test_choices_come_back_with_the_scene(host: Host, server: Running, tmp_path: Path) -> None:
     ui = opened(host, server, "VerisimSynthesize").ui
     ui.condition.setCurrentNode(drawn("my drawing"))
-    ui.model.currentText = FAST
+    ui.model.currentText = "hippocampus-diffusion"
+    assert ui.attribute1Label.text == "size:"
+    ui.attribute1.currentText, ui.attribute2.currentText = "large", "odd"
     ui.count.value, ui.seed.value, ui.steps.value = 3, 42, 9
     path = str(tmp_path / "scene.mrb")
     assert slicer.util.saveScene(path, {})
-    ui.model.currentText = "hippocampus-diffusion"
+    ui.attribute1.currentText, ui.attribute2.currentText = "small", "any"
+    ui.model.currentText = FAST
     ui.condition.setCurrentNode(None)
     ui.count.value, ui.seed.value, ui.steps.value = 1, 0, 0
     slicer.mrmlScene.Clear(0)
     slicer.util.loadScene(path, {})
-    assert ui.model.currentText == FAST
+    assert ui.model.currentText == "hippocampus-diffusion"
+    chosen = [combo.currentText for combo in (ui.attribute1, ui.attribute2, ui.attribute3)]
+    assert chosen == ["large", "odd", "any"]
     assert (ui.count.value, ui.seed.value, ui.steps.value) == (3, 42, 9)
     assert ui.condition.currentNode().GetName() == "my drawing"
 
@@ -139,3 +174,8 @@ def test_a_synthetic_case_is_never_submitted(host: Host, server: Running) -> Non
 def test_boxes_fold_and_unfold(host: Host, server: Running) -> None:
     panel = opened(host, server, "VerisimSynthesize")
     fold(panel, (panel.ui.makeBox, panel.ui.model), (panel.ui.casesBox, panel.ui.thumbnails))
+
+
+def test_a_key_is_kept_while_its_box_is_ticked(host: Host, server: Running) -> None:
+    panel = opened(host, server, "VerisimSynthesize")
+    key_is_kept_and_forgotten(panel, "open-sesame")

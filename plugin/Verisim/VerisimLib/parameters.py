@@ -45,6 +45,9 @@ class SynthesizeChoices:
     count: int = 4
     seed: int = 0
     steps: int = 0
+    attribute1: str = ""
+    attribute2: str = ""
+    attribute3: str = ""
 
 
 @dataclass(frozen=True)

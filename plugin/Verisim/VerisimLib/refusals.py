@@ -19,9 +19,11 @@ def refusal(status: int, body: bytes, headers: Mapping[str, str]) -> Problem:
     told = _error(body)
     code, message, remedy = (told.get(key, "") for key in ("code", "message", "remedy"))
     if status in (401, 403):
+        enter = "Enter the key that its admin gave you."
+        # what a server says of headers helps who writes programs
         return WrongKey(
             message or "The server does not let you in.",
-            remedy or "Enter the key that its admin gave you.",
+            enter if status == 401 else remedy or enter,
             code,
         )
     if status in (404, 405) and (not code or message in ("Not Found", "Method Not Allowed")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from VerisimLib import repeat
-from VerisimLib.answers import Model
+from VerisimLib.answers import Label, Model
 from VerisimLib.background import Job
 from VerisimLib.cases import MadeCase, made_cases
 from VerisimLib.nrrd import packed
@@ -48,12 +49,14 @@ class Asked:
     Args:
         model: Who makes the cases.
         settings: By name, such as count, seed and steps.
-        labels: Name of the segmentation that they show; empty: none was drawn.
+        drawn: Name of the segmentation that they show; empty: none was drawn.
+        labels: What the values of their label maps mean.
     """
 
     model: Model
     settings: dict[str, Any]
-    labels: str
+    drawn: str
+    labels: Sequence[Label]
 
 
 class SynthesizePanel(Panel):
@@ -96,9 +99,10 @@ class SynthesizePanel(Panel):
 
     def _make(self) -> None:
         self.choices.keep()
-        drawn = self.ui.condition.currentNode()
-        asked = Asked(self.model, self._settings(), nodes.name_of(drawn))
-        grids = [conditions.label_map(drawn, asked.model.labels)] if drawn is not None else []
+        drawn, model = self.ui.condition.currentNode(), self.model
+        labels = conditions.meanings(drawn, model.labels)
+        asked = Asked(model, self._settings(), nodes.name_of(drawn), labels)
+        grids = [conditions.label_map(drawn, labels)] if drawn is not None else []
         self._preview = b""
 
         def ask(job: Job) -> Batch:
@@ -125,9 +129,9 @@ class SynthesizePanel(Panel):
     def _show(self, batch: Batch, asked: Asked) -> None:
         self.thumbnails.forget_preview()
         version, model = self.info.version if self.info else "", asked.model
-        more = {"job": batch.job, "labels": asked.labels}
+        more = {"job": batch.job, "labels": asked.drawn}
         for case in batch.cases:
-            node = synthetic.shown(case, model.labels, batch.job)
+            node = synthetic.shown(case, asked.labels, batch.job)
             came = repeat.origin(
                 "synthesize", model.name, model.version, asked.settings, version, **more
             )
@@ -169,6 +173,7 @@ class SynthesizePanel(Panel):
         drawn = ui.condition.currentNode() is not None
         ui.steps.setEnabled(bool(model is not None and "steps" in model.settings))
         self._offer_attributes(model)
+        self.choices.grant()  # attributes are offered by the model
         reason = make_block(self.info, self.work.busy, model, drawn)
         ui.makeButton.setEnabled(not reason)
         ui.makeButton.toolTip = reason or _("Asks the server for new cases that are nobody's.")

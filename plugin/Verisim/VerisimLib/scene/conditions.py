@@ -13,6 +13,13 @@ from VerisimLib.scene import segments
 from VerisimLib.scene.volumes import matrix_of
 
 
+def meanings(
+    node: slicer.vtkMRMLSegmentationNode | None, labels: Sequence[Label]
+) -> Sequence[Label]:
+    """What the values of a case mean: the labels of the model, or else those that were drawn."""
+    return labels or (segments.named(node) if node is not None else ())
+
+
 def label_map(node: slicer.vtkMRMLSegmentationNode, labels: Sequence[Label]) -> Grid:
     """The values of a segmentation on the voxels of its reference volume.
 
@@ -30,7 +37,7 @@ def label_map(node: slicer.vtkMRMLSegmentationNode, labels: Sequence[Label]) -> 
             f"{node.GetName()} has no reference volume, so its voxels are unknown.",
             "Choose a source volume in the Segment Editor.",
         )
-    wanted = labels or segments.named(node)
+    wanted = meanings(node, labels)
     array = segments.values_on(volume, node, wanted)
     if not array.any():
         names = ", ".join(label.name for label in wanted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import slicer
 
 from VerisimLib.nrrd import Grid
@@ -31,6 +32,8 @@ def shown(grids: Mapping[str, Grid], name: str) -> tuple[slicer.vtkMRMLScalarVol
         node.SetAttribute(ATTRIBUTE, name)
     for view, node in zip(VIEWS, nodes):
         _show(view, node)
+        if node.GetName().endswith("difference"):
+            _as_bright_as(grids["synthetic"], node)
     manager = slicer.app.layoutManager()
     if manager is not None:
         manager.resetSliceViews()
@@ -42,6 +45,13 @@ def clear() -> None:
     for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
         if node.GetAttribute(ATTRIBUTE):
             slicer.mrmlScene.RemoveNode(node)
+
+
+def _as_bright_as(image: Grid, difference: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Grey where a pair is alike, with the contrast of its images: no noise looks like more."""
+    display = difference.GetDisplayNode()
+    display.AutoWindowLevelOff()
+    display.SetWindowLevel(float(np.ptp(image.array)) or 1.0, 0.0)
 
 
 def _show(view: str, volume: slicer.vtkMRMLScalarVolumeNode) -> None:
