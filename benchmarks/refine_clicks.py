@@ -26,7 +26,7 @@ from clicking.rivals import Scribbles
 from verisim.ensembles import segmenter_of
 from verisim.installed import SHIPPED_MODELS, find_card
 from verisim.metrics import bootstrap_mean
-from verisim.refinement import Click, refine
+from verisim.refinement import Click, ClickNetwork, corrector_of, known_cards, refine
 from verisim.segmentation import Segmentation
 from verisim.volume import LabelMap, Volume
 
@@ -52,16 +52,27 @@ class Start:
     truth: LabelMap
 
 
-def ours(volume: Volume, start: Segmentation, clicks: Sequence[Click]) -> LabelMap:
-    """Verisim's way."""
-    return refine(volume, start, clicks).label_map
+@dataclass(frozen=True)
+class Ours:
+    """Verisim's way.
+
+    Args:
+        network: What knows the shapes of the labels; None: nothing does.
+    """
+
+    network: ClickNetwork | None = None
+
+    def __call__(self, volume: Volume, start: Segmentation, clicks: Sequence[Click]) -> LabelMap:
+        """The label map after all clicks."""
+        return refine(volume, start, clicks, network=self.network).label_map
 
 
-METHODS: dict[str, Refining] = {
-    "Verisim": ours,
+RIVAL: dict[str, Refining] = {
     "MONAI Label, graph cut on the model's probabilities": Scribbles(),
 }
-HISTOGRAM = {"MONAI Label, graph cut on a histogram of the scribbles": Scribbles(believes=False)}
+HISTOGRAM: dict[str, Refining] = {
+    "MONAI Label, graph cut on a histogram of the scribbles": Scribbles(believes=False)
+}
 
 
 def main() -> None:
@@ -69,7 +80,7 @@ def main() -> None:
     arguments = _arguments()
     torch.set_grad_enabled(False)
     console = Console(width=150)
-    methods = {**METHODS, **(HISTOGRAM if arguments.histogram else {})}
+    methods = {**ours(arguments.model), **RIVAL, **(HISTOGRAM if arguments.histogram else {})}
     for noise in arguments.noise:
         found: dict[str, list[Reading]] = {name: [] for name in methods}
         subjects = []
@@ -79,6 +90,18 @@ def main() -> None:
                 reading = read(start.volume, start.answer, start.truth, method, max(SHOWN))
                 found[name].append(reading)
         console.print(_table(f"noise {noise:g}, contrast {CONTRAST:g}", found, subjects))
+
+
+def ours(model: str) -> dict[str, Refining]:
+    """With what is known of the model's labels, and without."""
+    corrector = corrector_of(
+        find_card(model, SHIPPED_MODELS), known_cards(SHIPPED_MODELS), "network"
+    )
+    assert corrector is not None, "asked for"
+    return {
+        f"Verisim, {corrector.title}": Ours(ClickNetwork(corrector)),
+        "Verisim, walker": Ours(),
+    }
 
 
 def starts(arguments: argparse.Namespace, noise: float) -> Iterator[Start]:

@@ -29,7 +29,16 @@ Rows = npt.NDArray[np.intp]
 Table = npt.NDArray[np.float32]
 """Of every case (rows) beside every case (columns); no number where no split asks."""
 
-LOOKS = ("correlation", "texture", "warped texture", "turned part", "part", "mask")
+LOOKS = (
+    "correlation",
+    "texture",
+    "warped texture",
+    "recoloured texture",
+    "turned part",
+    "part",
+    "fine part",
+    "mask",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +78,14 @@ class Pairs:
         owner: Patient of each case.
         correlation: Exact.
         whole: Peaks of the search, by which cases are chosen to be laid on.
-        texture: After affine registration.
+        fit: After affine registration, everywhere.
+        texture: The same where the training case lies.
         warped: After a warp on top of it.
+        recoloured: In small places, whatever the sign there.
         turned: In some tile after affine registration.
         tiles: Peaks of the search for parts.
         part: After registration of the part.
+        detail: The same by finer texture.
         masks: Peaks of the search by label maps.
         overlap: Of label maps, exactly.
     """
@@ -81,11 +93,14 @@ class Pairs:
     owner: npt.NDArray[np.str_]
     correlation: Table
     whole: Table
+    fit: Table
     texture: Table
     warped: Table
+    recoloured: Table
     turned: Table
     tiles: Table
     part: Table
+    detail: Table
     masks: Table
     overlap: Table
 
@@ -108,13 +123,15 @@ class Pairs:
         most = Laying().candidates
         whole = _first(self.whole[query], allowed, most)
         part = _first(self.tiles[query], allowed, most)
-        bent = whole[np.argmax(self.texture[query, whole])]
+        bent = whole[np.argmax(self.fit[query, whole])]
         found = [
             _highest(self.correlation[query], allowed),
             _highest(self.texture[query], whole),
             (float(self.warped[query, bent]), int(bent)),
+            _highest(self.recoloured[query], whole),
             _highest(self.turned[query], whole),
             _highest(self.part[query], part),
+            _highest(self.detail[query], part),
         ]
         if self.masks.size:
             chosen = _first(self.masks[query], allowed, MASK_CANDIDATES)
@@ -165,9 +182,12 @@ def _score(
     firsts = [_first(tables["whole"][k], rows, index.how.candidates) for rows in allowed]
     found = found.subset(_places(found.rows, firsts))
     fit = index.fitted(texture, found)
-    tables["texture"][k, found.rows.numpy()] = fit.scores.numpy()
+    tables["fit"][k, found.rows.numpy()] = fit.scores.numpy()
+    inside = index.inside(texture, found, fit)
+    tables["texture"][k, found.rows.numpy()] = inside.scores.numpy()
+    tables["recoloured"][k, found.rows.numpy()] = index.recoloured(texture, fit).scores.numpy()
     tables["turned"][k, found.rows.numpy()] = index.by_tiles(image, found, fit).scores.numpy()
-    best = [rows[[np.argmax(tables["texture"][k, rows])]] for rows in firsts]
+    best = [rows[[np.argmax(tables["fit"][k, rows])]] for rows in firsts]
     chosen = _places(found.rows, best)
     bent = index.bent(texture, found.subset(chosen), fit.of(chosen))
     tables["warped"][k, found.rows[chosen].numpy()] = bent.scores.numpy()
@@ -176,7 +196,9 @@ def _score(
     tables["tiles"][k, found.rows.numpy()] = found.peaks.abs().numpy()
     firsts = [_first(tables["tiles"][k], rows, index.how.candidates) for rows in allowed]
     found = found.subset(_places(found.rows, firsts))
-    part = index.by_part(image, found, index.fitted(texture, found))
+    detail = index.fitted(texture, found)
+    tables["detail"][k, found.rows.numpy()] = detail.scores.numpy()
+    part = index.by_part(image, found, detail)
     tables["part"][k, found.rows.numpy()] = part.scores.numpy()
 
     if masks is not None and whole.masks is not None:
@@ -210,7 +232,18 @@ def _correlations(whole: Collection) -> Table:
 
 
 def _names() -> Iterator[str]:
-    yield from ("whole", "texture", "warped", "turned", "tiles", "part", "masks", "overlap")
+    yield from (
+        "whole",
+        "fit",
+        "texture",
+        "warped",
+        "recoloured",
+        "turned",
+        "tiles",
+        "part",
+        "detail",
+    )
+    yield from ("masks", "overlap")
 
 
 def _empty(count: int, masked: bool) -> dict[str, Table]:

@@ -23,6 +23,7 @@ from verisim.files import Color
 from verisim.files.atomic import make_folder, replacing
 from verisim.files.toml import to_toml
 from verisim.networks.averaged import Average
+from verisim.networks.clicks import ClickUNet
 from verisim.networks.mask_sampler import MaskSampler
 from verisim.networks.medsegdiff import MedSegDiff
 from verisim.networks.network import KINDS, Diffusing, Network
@@ -86,7 +87,7 @@ class ModelCard:
     patch_size: tuple[int, int, int]
     network: Network
     version: int = 1
-    kind: Literal["segmentation", "synthesis"] = "segmentation"
+    kind: Literal["segmentation", "synthesis", "refinement"] = "segmentation"
     sampling: Sampling | None = None
     generation: Generation | Latents | Chance | None = None
     configuration: Configuration = "3d_fullres"
@@ -160,6 +161,11 @@ class ModelCard:
                 "if its network makes cases, and only then.",
                 "Write a table [generation], or leave both out.",
             )
+        if (self.kind == "refinement") != isinstance(self.network, ClickUNet):
+            raise BadCard(
+                f"{self.name} must be of kind = refinement if its network is told of clicks.",
+                "Write the kind that fits the network.",
+            )
         if isinstance(self.network, StyleGan) and self.network.patch != self.patch_size:
             raise BadCard(
                 f"The network of {self.name} makes cases of {self.network.patch} voxels, its card "
@@ -205,7 +211,7 @@ class ModelCard:
         return Average(single.build() for _ in range(self.members))
 
     def _single(self, deep_supervision: bool) -> nn.Module:
-        if isinstance(self.network, UNet):
+        if isinstance(self.network, UNet | ClickUNet):
             return self.network.build(self.inputs, self.classes, deep_supervision)
         if isinstance(self.network, Diffusing | StyleGan | RandomContrast):
             return self.network.build(len(self.channels), self.classes)

@@ -153,7 +153,7 @@ def segmenter_of(
 
     if card.kind != "segmentation":
         raise BadCard(
-            f"{card.title} makes new cases and segments none.",
+            f"{card.title} is for {card.kind} and segments nothing by itself.",
             "Choose a model that segments; `verisim models` lists them.",
         )
     if not card.ensemble:

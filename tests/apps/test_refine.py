@@ -27,9 +27,11 @@ def refine(
     label: Path | None = None,
     upload: Path | None = None,
     model: str = "tiny",
+    by: str = "",
 ) -> requests.Response:
     """Ask for a correction."""
-    params = {} if clicks is None else {"clicks": list(clicks)}
+    params: dict[str, Any] = {} if clicks is None else {"clicks": list(clicks)}
+    params |= {"by": by} if by else {}
     sent: dict[str, Any] = {"params": (None, json.dumps(params))}
     for name, path in (("label", label), ("file", upload)):
         if path is not None:
@@ -78,6 +80,26 @@ def test_the_order_does_not_matter_and_every_way_to_name_the_volume_is_alike(
     sent = taken_apart(refine(server, {}, clicks[::-1], upload=path))
     np.testing.assert_array_equal(voxels(sent), voxels(stored))
     assert sent.params["kept"] is True  # the same content: the model was asked for the other
+
+
+def test_a_click_network_answers_unless_the_walker_is_asked_for(server: Server) -> None:
+    """The model "tiny" has the labels of the click network that comes with the package."""
+    voxel = (10, 12, 9)
+    clicks = [click(server, voxel, "anterior")]
+    told = {}
+    for method in ("auto", "network", "walker"):
+        said = taken_apart(refine(server, {"image": "case_1"}, clicks, by=method))
+        assert voxels(said)[voxel] == LABELS["anterior"]
+        told[method] = said.params["by"]
+    assert told["auto"] == told["network"]
+    assert told["auto"].startswith("hippocampus-clicks v")
+    assert told["walker"] == "walker"
+
+
+def test_a_network_is_refused_where_none_knows_the_labels_or_channels(server: Server) -> None:
+    asked = refine(server, {"image": "case_1"}, [], model="tiny-pair", by="network")
+    assert refusal(asked) == (404, "not_found")
+    assert refusal(refine(server, {"image": "case_1"}, [], by="magic")) == (400, "bad_input")
 
 
 def test_a_label_map_that_a_client_drew_is_corrected(server: Server, tmp_path: Path) -> None:

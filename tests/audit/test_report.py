@@ -1,5 +1,6 @@
 """A report is read as it was written."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,13 @@ def test_a_report_without_what_is_optional_comes_back_too(tmp_path: Path) -> Non
     report = replace(a_report(), discovery=None, model_side=None, recalls=())
     report.write(tmp_path)
     assert read_report(tmp_path) == report
+
+
+def test_a_report_of_before_weights_were_named_is_read(tmp_path: Path) -> None:
+    older = json.loads(a_report().json())
+    assert older.pop("weights") == []
+    (tmp_path / REPORT).write_text(json.dumps(older))
+    assert read_report(tmp_path) == a_report()
 
 
 def test_flagged_cases_and_blind_spots_are_named() -> None:

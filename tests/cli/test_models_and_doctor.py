@@ -66,13 +66,15 @@ def test_models_tell_what_they_were_trained_on(
     verisim: Command, models: Path, a_trained_model: ModelCard
 ) -> None:
     cards = {c["name"]: c for c in verisim("models", "--models", models, "--json").facts["models"]}
-    shipped = {"", "-diffusion", "-diffusion-fast", "-medsegdiff", "-stylegan", "-unet"}
+    shipped = {"", "-clicks", "-diffusion", "-diffusion-fast", "-medsegdiff"}
+    shipped |= {"-stylegan", "-unet"}
     assert set(cards) == {
         "tiny",
         "random-contrast",
         *(f"hippocampus{ending}" for ending in shipped),
     }
     assert cards["hippocampus-diffusion"]["kind"] == "synthesis"
+    assert cards["hippocampus-clicks"]["kind"] == "refinement"
     assert cards["tiny"]["training"]["licence"] == "CC0"
     assert cards["tiny"]["labels"] == {"anterior": 1, "posterior": 2}
     assert cards["tiny"]["figures"] == {"dice.val": 0.5}

@@ -15,13 +15,15 @@ from verisim.card import ModelCard
 from verisim.ensembles import segmenter_of
 from verisim.maps import MapKind
 from verisim.memory import free_bytes, needed_bytes, release
-from verisim.networks.medsegdiff import MedSegDiff
-from verisim.networks.unet import UNet
+from verisim.networks.network import Network
+from verisim.refinement import ClickNetwork
 from verisim.rescue import AS_ASKED, Sparing
 from verisim.sampling_wish import AS_ITS_CARD_SAYS, SamplingWish
 from verisim.segmentation import Segmenter, load_network
 
 logger = logging.getLogger(__name__)
+
+PROCESSOR = "cpu"
 
 Key = tuple[str, str]
 """Name of a model, and device."""
@@ -32,7 +34,7 @@ class _Weights:
     """What tells the networks of one card from those of another."""
 
     sha256: str
-    network: UNet | MedSegDiff
+    network: Network
     inputs: int
     classes: int
     members: int
@@ -111,6 +113,18 @@ class LoadedModels:
             wish=wish,
         )
         self._keep((card.name, device), _Loaded(parts, tuple(used)))
+        return made
+
+    def clicker(self, card: ModelCard) -> ClickNetwork:
+        """The click network of a card, on the processor: clicks wait for no device.
+
+        Args:
+            card: Of the kind "refinement".
+        """
+        key = (card.name, PROCESSOR)
+        self._forget_older(key, (card,))
+        made = ClickNetwork(card, PROCESSOR, self._network)
+        self._keep(key, _Loaded((card,), (self._network(card, PROCESSOR),)))
         return made
 
     def make_room(self, device: str, but: str) -> str | None:

@@ -72,6 +72,11 @@ class Models:
         return tuple(sorted(found))
 
     @property
+    def cards(self) -> tuple[ModelCard, ...]:
+        """All cards that can be read."""
+        return tuple(one for one in self._current().values() if isinstance(one, ModelCard))
+
+    @property
     def trainable(self) -> tuple[str, ...]:
         """Names of the models that have networks of their own, and no first stage, sorted."""
         current = self._current()

@@ -23,7 +23,15 @@ from verisim.answer import answer
 from verisim.card import ModelCard
 from verisim.installed import unknown_model
 from verisim.jobs.segmenting import rescued_by
-from verisim.refinement import Click, as_segmentation, refine
+from verisim.refinement import (
+    Click,
+    ClickNetwork,
+    Method,
+    as_segmentation,
+    corrector_of,
+    name_of,
+    refine,
+)
 from verisim.rescue import Attempt, Rescued
 
 MOST = 1000
@@ -49,9 +57,11 @@ class RefineRequest(BaseModel, frozen=True, extra="ignore"):
 
     Args:
         clicks: All of them, not only the newest; without any the answer is the model's own.
+        by: "auto": a click network with the model's labels answers, if there is one.
     """
 
     clicks: tuple[ClickAsked, ...] = Field(max_length=MOST)
+    by: Method = "auto"
 
     @property
     def said(self) -> tuple[Click, ...]:
@@ -93,14 +103,16 @@ class Refining:
             VerisimError: The request cannot be answered; the class says why.
         """
         began = time.perf_counter()
-        clicks, ask = parsed(RefineRequest, dict(request)).said, segment_ask(request)
+        asked, ask = parsed(RefineRequest, dict(request)), segment_ask(request)
+        clicks = asked.said
         card = self.models.card(model)
         if card.kind != "segmentation":
             raise unknown_model(model, self.models.names)
+        clicker = self._clicker(card, asked.by)
         start = self._start(card, ask, user) if label is None else _drawn(card, ask, label)
         network = start.rescued.segmentation.seconds.get("network", 0.0) if start.new else 0.0
         ready = time.perf_counter()
-        found = refine(start.volume, start.rescued.segmentation, clicks)
+        found = refine(start.volume, start.rescued.segmentation, clicks, network=clicker)
         refined = time.perf_counter()
         path = write_answer(ask, card, found)
         seconds = {
@@ -112,7 +124,12 @@ class Refining:
         mirror = mirroring.by_default(self.models.parts(card))
         mirrored = mirror if ask.mirroring is None else ask.mirroring
         told = answer(card, replace(start.rescued, segmentation=found), seconds, mirrored)
-        return str(path), {**told, "clicks": len(clicks), "kept": not start.new}
+        about = {"clicks": len(clicks), "kept": not start.new, "by": name_of(clicker)}
+        return str(path), {**told, **about}
+
+    def _clicker(self, card: ModelCard, method: Method) -> ClickNetwork | None:
+        corrector = corrector_of(card, self.models.cards, method)
+        return self.loaded.clicker(corrector) if corrector else None
 
     def _start(self, card: ModelCard, ask: SegmentAsk, user: str) -> Start:
         parts = self.models.parts(card)

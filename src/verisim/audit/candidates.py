@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from verisim.audit.far_poses import FarSearch, Placed
 from verisim.audit.poses import Matrix, resampled, tilts, turns
-from verisim.audit.shifts import Peaks, ShiftSearch
-from verisim.audit.texture import Band, pooled
-
-SEARCH_STEP = 2
-"""Voxels of the working grid in one of the search: an eighth of the work in volumes."""
+from verisim.audit.shifts import SEARCH_STEP, Peaks, ShiftSearch, searched
+from verisim.audit.spectra import Spectra
+from verisim.audit.texture import Band
 
 TILES = 5
 """Places of a tile along each of the first two axes; a tile is half as long as the box."""
@@ -55,19 +54,23 @@ class CandidateSearch:
 
     Args:
         shifts: Finds the best shift of each.
+        far: Finds what was turned far.
         band: The texture that is compared.
         flat: Whether they are slices.
     """
 
     shifts: ShiftSearch
+    far: FarSearch
     band: Band
     flat: bool
 
     @classmethod
     def of(cls, textures: Iterable[Tensor], band: Band) -> CandidateSearch:
         """Of textures (N, C, X, Y, Z) on the working grid, some at a time."""
-        small = torch.cat([_searched(some) for some in textures])
-        return cls(ShiftSearch.of(small), band, small.shape[4] == 1)
+        small = torch.cat([searched(some) for some in textures])
+        shifts = ShiftSearch.of(small)
+        far = FarSearch(Spectra.of(small), shifts, band)
+        return cls(shifts, far, band, small.shape[4] == 1)
 
     def whole(self, image: Tensor, allowed: Tensor, count: int) -> Candidates:
         """The best training cases for a whole query.
@@ -78,22 +81,18 @@ class CandidateSearch:
             count: How many are wanted.
         """
         views, matrices = self._views(image)
-        weights = torch.ones_like(image[:, :1])
-        return _best(
-            self.shifts(views),
-            matrices,
-            weights.expand(len(views), -1, -1, -1, -1),
-            allowed,
-            count,
-        )
+        near, which = _nearest(self.shifts(views), matrices)
+        everywhere = torch.ones_like(image[:, :1])
+        placed = near.or_better(self.far(image))
+        return _best(placed, everywhere, torch.zeros_like(which), allowed, count)
 
     def parts(self, image: Tensor, allowed: Tensor, count: int) -> Candidates:
         """The best training cases for some tile of a query, unturned; see `whole`."""
         texture = self.band(image)
         weights = tiles(image.shape[2:]).to(image.device)
-        views = _searched(texture * weights)
-        still = [np.eye(3)] * len(weights)
-        return _best(self.shifts(views), still, weights, allowed, count)
+        views = searched(texture * weights)
+        placed, which = _nearest(self.shifts(views), [np.eye(3)] * len(weights))
+        return _best(placed, weights, which, allowed, count)
 
     def _views(self, image: Tensor) -> tuple[Tensor, list[Matrix]]:
         """The query's texture in every pose, and from each view to the query."""
@@ -102,9 +101,9 @@ class CandidateSearch:
             map_ = torch.from_numpy(np.concatenate([tilt, np.zeros((3, 1))], 1)).float()
             tilted = resampled(image, map_[None].to(image.device)) if k else image
             texture = self.band(tilted)
-            # what is turned and tilted or zoomed at once is looked for with one flip at most
-            for turn in turns(self.flat, most=1 if k else 3):
-                views.append(_searched(turn(texture)))
+            # what is turned and tilted or zoomed at once is found by the far search
+            for turn in turns(self.flat) if k == 0 else turns(self.flat, most=0):
+                views.append(searched(turn(texture)))
                 matrices.append(tilt @ turn.matrix)
         return torch.cat(views), matrices
 
@@ -119,24 +118,31 @@ def tiles(shape: torch.Size) -> Tensor:
     return weights
 
 
-def _searched(textures: Tensor) -> Tensor:
-    """Textures on the grid of the search, channels together."""
-    return pooled(textures.mean(1, keepdim=True), SEARCH_STEP)
+def _nearest(peaks: Peaks, matrices: list[Matrix]) -> tuple[Placed, Tensor]:
+    """The best view of each training case, and its number."""
+    views = peaks.values.abs().argmax(dim=0)
+    rows = torch.arange(len(views), device=views.device)
+    listed = torch.from_numpy(np.stack(matrices)).to(peaks.values)
+    return Placed(peaks.values[views, rows], peaks.shifts[views, rows], listed[views]), views
 
 
 def _best(
-    peaks: Peaks, matrices: list[Matrix], weights: Tensor, allowed: Tensor, count: int
+    placed: Placed, weights: Tensor, which: Tensor, allowed: Tensor, count: int
 ) -> Candidates:
-    """The best view of each training case, and of these the best."""
-    strength = peaks.values.abs().masked_fill(~allowed, -1.0)
-    strongest, views = strength.max(dim=0)
-    rows = strongest.topk(min(count, int(allowed.sum()))).indices
-    which = views[rows]
-    starts = []
-    for view, row in zip(which.tolist(), rows.tolist(), strict=True):
-        shift = peaks.shifts[view, row].double().cpu().numpy() * -SEARCH_STEP
-        starts.append(np.concatenate([np.linalg.inv(matrices[view]), shift[:, None]], axis=1))
-    start = torch.from_numpy(np.stack(starts)).float().to(weights.device)
+    """The best training cases.
+
+    Args:
+        placed: Where each is best.
+        weights: Where the query may be looked at, (W, 1, X, Y, Z).
+        which: Which of these, for each training case, (N,).
+        allowed: Which count, (N,).
+        count: How many are wanted.
+    """
+    strength = placed.values.abs().masked_fill(~allowed, -1.0)
+    rows = strength.topk(min(count, int(allowed.sum()))).indices
+    linear = torch.linalg.inv(placed.matrices[rows].double()).float()
+    shift = placed.shifts[rows].to(linear) * -SEARCH_STEP
     if weights.shape[4] == 1:
-        start[:, 2, 3] = 0  # one layer is not halved
-    return Candidates(rows, peaks.values[which, rows], start, weights[which])
+        shift[:, 2] = 0  # one layer is not halved
+    start = torch.cat([linear, shift[:, :, None]], dim=2)
+    return Candidates(rows, placed.values[rows], start, weights[which[rows]])

@@ -10,11 +10,22 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from verisim.audit.candidates import SEARCH_STEP, Candidates, CandidateSearch, tiles
+from verisim.audit.candidates import Candidates, CandidateSearch, tiles
 from verisim.audit.collection import Collection
 from verisim.audit.measure import Alignment
 from verisim.audit.poses import alignment_of
-from verisim.audit.registration import Fit, agreement, best_place, fitted, laid_on, warped
+from verisim.audit.registration import (
+    Fit,
+    agreement,
+    agreement_inside,
+    best_place,
+    box_of,
+    fitted,
+    laid_on,
+    local_agreement,
+    warped,
+)
+from verisim.audit.shifts import SEARCH_STEP
 from verisim.audit.texture import Band, as_tensor, pooled, step_for
 
 WORKING_VOXELS = 1 << 16
@@ -47,14 +58,19 @@ class Finding:
     Args:
         whole: The training case that agrees best as a whole.
         bent: The same after a smooth warp.
+        recoloured: The one that, laid on as a whole, agrees best in every small place for itself,
+            whatever the sign there.
         tile: The one that, laid on as a whole, agrees best in some tile, maybe in one channel.
         part: The one of which some part agrees best, found by that part alone.
+        detail: The same by finer texture.
     """
 
     whole: Laid
     bent: Laid
+    recoloured: Laid
     tile: Laid
     part: Laid
+    detail: Laid
 
 
 @dataclass(frozen=True)
@@ -151,11 +167,14 @@ class LayingIndex:
         fit = self.fitted(texture, whole)
         best = fit.scores.topk(min(self.how.bent, len(fit.scores))).indices
         parts = self.search.parts(image, allowed, self.how.candidates)
+        partial = self.fitted(texture, parts)
         return Finding(
-            self._laid(whole, fit),
+            self._laid(whole, self.inside(texture, whole, fit)),
             self._laid(whole.subset(best), self.bent(texture, whole.subset(best), fit.of(best))),
+            self._laid(whole, self.recoloured(texture, fit)),
             self._laid(whole, self.by_tiles(image, whole, fit)),
-            self._laid(parts, self.by_part(image, parts, self.fitted(texture, parts))),
+            self._laid(parts, self.by_part(image, parts, partial)),
+            self._laid(parts, partial),
         )
 
     def fitted(self, texture: Tensor, found: Candidates) -> Fit:
@@ -184,6 +203,17 @@ class LayingIndex:
         """A smooth warp on top of affine maps."""
         own = texture.expand(len(found.rows), -1, -1, -1, -1)
         return warped(own, self._textures_of(found.rows, self.how.band), fit, found.signs)
+
+    def inside(self, texture: Tensor, found: Candidates, fit: Fit) -> Fit:
+        """The same maps, judged where the training case lies: what was shrunk leaves a rim."""
+        own = texture.expand(len(fit.scores), -1, -1, -1, -1)
+        scores = found.signs * agreement_inside(own, fit.laid, box_of(fit))
+        return replace(fit, scores=scores)
+
+    def recoloured(self, texture: Tensor, fit: Fit) -> Fit:
+        """The same maps, judged in every small place of the training case for itself."""
+        own = texture.expand(len(fit.scores), -1, -1, -1, -1)
+        return replace(fit, scores=local_agreement(own, fit.laid, box_of(fit)))
 
     def by_tiles(self, image: Tensor, found: Candidates, fit: Fit) -> Fit:
         """The same maps, judged by the tile where each agrees best.

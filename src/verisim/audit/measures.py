@@ -15,7 +15,14 @@ from verisim.audit.registered import Registered
 CERTAIN = 6.0
 """Deviations above what training cases of other patients reach."""
 
-QUIET = ("correlation", "texture", "warped texture", "turned part")
+QUIET = (
+    "correlation",
+    "texture",
+    "warped texture",
+    "recoloured texture",
+    "turned part",
+    "fine part",
+)
 """Measures that only speak when they are certain.
 
 The other hippocampus of a scan is no copy, yet these four find it more like than any stranger, by
@@ -57,7 +64,9 @@ def default_measures(*, masked: bool = False, device: str = "cpu") -> tuple[Meas
         Correlation(device),
         Registered("texture", "whole", laying),
         Registered("warped texture", "bent", laying),
+        Registered("recoloured texture", "recoloured", laying),
         Registered("turned part", "tile", laying),
         Registered("part", "part", laying),
+        Registered("fine part", "detail", laying),
     )
     return (*images, MaskOverlap(device)) if masked else images

@@ -135,6 +135,13 @@ FURTHER_KINDS: tuple[Kind, ...] = (
     Kind("channels exchanged", (channels_exchanged,), several=True),
     Kind("one channel inverted", (channel_inverted,), several=True),
     Kind("one channel only", (one_channel,), several=True),
+    Kind("rotation 35°", (rotation(35.0),)),
+    Kind("zoom 0.7", (zoom(0.7),)),
+    Kind("zoom 1.5", (zoom(1.5),)),
+    Kind("rotation 25°, zoom 1.25", (rotation(25.0), zoom(1.25))),
+    Kind("flip, rotation 25°, noise", (flip, rotation(25.0), noise(0.3))),
+    Kind("turn, rotation 25°", (turn, rotation(25.0))),
+    Kind("zoom 1.4, inversion", (zoom(1.4), inversion)),
     Kind("mask only, shifted", (shift(3), mask_only), masked=True),
     Kind("mask only, flipped", (flip, mask_only), masked=True),
 )

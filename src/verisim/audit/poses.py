@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import permutations, product
 from typing import TypeVar
 
@@ -29,6 +30,16 @@ ZOOMS = (0.86, 0.93, 1.08, 1.17, 1.3)
 
 STRETCH = 1.12
 """Along one axis of slices, while the other shrinks as much; volumes find it by registration."""
+
+FAR_TILT = 40.0
+"""Degrees up to which volumes are turned in the search by power spectra."""
+
+FAR_SPACING = 11.5
+"""Degrees between rotations there, along each axis; halfway between lie as many again."""
+
+FAR_FLAT_TILTS = tuple(np.linspace(-42, 42, 21).tolist())
+FAR_ZOOMS = tuple(np.geomspace(0.68, 1.45, 7).tolist())
+FAR_FLAT_ZOOMS = tuple(np.geomspace(0.66, 1.47, 14).tolist())
 
 
 @dataclass(frozen=True)
@@ -95,6 +106,30 @@ def tilts(flat: bool) -> tuple[Matrix, ...]:
         vectors = [sign * TILT * axis / np.linalg.norm(axis) for axis in axes for sign in (1, -1)]
     turned = [Rotation.from_rotvec(vector, degrees=True).as_matrix() for vector in vectors]
     return (np.eye(3), *turned, *zooms)
+
+
+@lru_cache(maxsize=2)
+def far_rotations(flat: bool) -> tuple[Matrix, ...]:
+    """Rotations for a search that affords many.
+
+    Those of volumes lie on a body-centred lattice of rotation vectors: no other rotation up to
+    `FAR_TILT` is farther than 6.5 degrees from one of them.
+    """
+    if flat:
+        vectors = np.array([(0, 0, angle) for angle in FAR_FLAT_TILTS])
+    else:
+        most = int(FAR_TILT / FAR_SPACING) + 1
+        whole = np.array(list(product(range(-most, most + 1), repeat=3)))
+        vectors = FAR_SPACING * np.concatenate([whole, whole + 0.5])
+        vectors = vectors[np.linalg.norm(vectors, axis=1) <= FAR_TILT]
+    return tuple(Rotation.from_rotvec(vectors, degrees=True).as_matrix())
+
+
+def far_zooms(flat: bool) -> tuple[Matrix, ...]:
+    """Zooms for that search."""
+    size = np.array([1.0, 1.0, 0.0 if flat else 1.0])
+    zooms = FAR_FLAT_ZOOMS if flat else FAR_ZOOMS
+    return tuple(np.diag(1 + (1 / zoom - 1) * size) for zoom in zooms)
 
 
 def resampled(images: Tensor, matrices: Tensor) -> Tensor:

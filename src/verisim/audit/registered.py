@@ -13,9 +13,10 @@ from verisim.audit.laying import Laid, Laying, LayingIndex
 from verisim.audit.measure import Matches
 from verisim.progress import SILENT, Progress
 
-Look = Literal["whole", "bent", "tile", "part"]
-"""At the training case that agrees best as a whole, after a smooth warp, in some tile once it is
-laid on as a whole, or in a part by which it was found; see `Finding`."""
+Look = Literal["whole", "bent", "recoloured", "tile", "part", "detail"]
+"""At the training case that agrees best as a whole, after a smooth warp, in every small place for
+itself, in some tile once it is laid on as a whole, in a part by which it was found, or in its fine
+detail; see `Finding`."""
 
 
 @dataclass(frozen=True)

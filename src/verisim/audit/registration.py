@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from verisim.audit.poses import normalized, places
+from verisim.audit.texture import FLOOR, smoothed
 
 AFFINE_STEPS = 28
 WARP_STEPS = 24
@@ -24,6 +25,15 @@ WARP_EVERY = 9
 
 LEAST_POWER = 0.25
 """Share of the usual strength of texture in a place: what has less counts as having so much."""
+
+PLACE = 1.0
+"""Voxels over which agreement is measured where its sign may change."""
+
+LEAST_BOX = 0.25
+"""Share of a query in which at least a training case must agree."""
+
+MOST_EXCHANGED = 4
+"""Channels that may have changed places."""
 
 STIFFNESS = 0.02
 """Weight of the squared difference between neighbouring points."""
@@ -138,8 +148,59 @@ def agreement(queries: Tensor, laid: Tensor, weights: Tensor | None = None) -> T
     return product / power.sqrt().clamp_min(1e-12)
 
 
+def box_of(fit: Fit) -> Tensor:
+    """Where training cases lie on the voxels of queries, (B, 1, X, Y, Z) of 0 and 1."""
+    return (laid_on(torch.ones_like(fit.laid[:, :1]), fit.matrices) > 0.5).to(fit.laid)
+
+
+def agreement_inside(queries: Tensor, laid: Tensor, box: Tensor) -> Tensor:
+    """Correlation of textures (B, C, X, Y, Z) where training cases lie, (B,).
+
+    Args:
+        queries: Textures.
+        laid: Those of training cases on the same voxels.
+        box: Where these lie, (B, 1, X, Y, Z). Of a query at least `LEAST_BOX` counts: in few
+            voxels anybody agrees.
+    """
+    product = (queries * laid * box).flatten(1).sum(1)
+    power = queries.square().flatten(1).sum(1)
+    within = (queries.square() * box).flatten(1).sum(1).maximum(LEAST_BOX * power)
+    return product / (within * laid.square().flatten(1).sum(1)).sqrt().clamp_min(1e-12)
+
+
+def local_agreement(queries: Tensor, laid: Tensor, box: Tensor) -> Tensor:
+    """Mean squared correlation over small places, (B,); its sign may differ between them.
+
+    Args:
+        queries: Textures (B, C, X, Y, Z).
+        laid: Those of training cases on the same voxels.
+        box: Where these lie, see `agreement_inside`.
+    """
+    means = [smoothed(some, PLACE) for some in (queries, laid)]
+    covariance = smoothed(queries * laid, PLACE) - means[0] * means[1]
+    power = torch.ones_like(covariance)
+    for some, mean in zip((queries, laid), means, strict=True):
+        own = (smoothed(some.square(), PLACE) - mean.square()).clamp_min(0)
+        whole = own.mean(dim=(2, 3, 4), keepdim=True)
+        power = power * (own + FLOOR * whole + torch.finfo(own.dtype).tiny)
+    local = (covariance.square() / power).mean(1, keepdim=True)
+    share = box.flatten(1).mean(1).clamp_min(LEAST_BOX)
+    return (local * box).flatten(1).mean(1) / share
+
+
 def best_place(queries: Tensor, laid: Tensor, signs: Tensor, where: Tensor) -> Tensor:
     """The highest agreement at some place, in all channels together or in a single one, (B,).
+
+    Channels may have changed places, if there are few: each in turn in that of the next.
+    """
+    count = queries.shape[1]
+    turns = range(count if count <= MOST_EXCHANGED else 1)
+    found = [_best_place(queries, laid.roll(by, 1), signs, where) for by in turns]
+    return torch.stack(found).amax(0)
+
+
+def _best_place(queries: Tensor, laid: Tensor, signs: Tensor, where: Tensor) -> Tensor:
+    """Without exchange.
 
     Args:
         queries: Textures (B, C, X, Y, Z).

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from verisim.audit.texture import pooled
+
+SEARCH_STEP = 2
+"""Voxels of the working grid in one of the search: an eighth of the work in volumes."""
+
 AT_ONCE = 1 << 25
 """Numbers of one block of products: 256 MB of complex ones."""
 
@@ -60,16 +65,35 @@ class ShiftSearch:
         values, index = (torch.stack(parts) for parts in zip(*found, strict=True))
         return Peaks(values, self._unravelled(index))
 
+    def paired(self, views: Tensor, first: int) -> tuple[Tensor, Tensor]:
+        """The best shift of each of some training cases to a view of its own.
+
+        Args:
+            views: One for each, (n, C, X, Y, Z).
+            first: Row of the first training case.
+
+        Returns:
+            Correlations (n,) and shifts (n, 3), see `Peaks`.
+        """
+        own = self.spectra[first : first + len(views)]
+        products = (own * torch.fft.rfftn(unit(views), dim=HALVED)).sum(1)
+        values, index = self._highest(products)
+        return values, self._unravelled(index)
+
     def _peaks(self, view: Tensor) -> tuple[Tensor, Tensor]:
         block = max(1, AT_ONCE // view.numel())
         values, indices = [], []
         for rows in torch.split(self.spectra, block):
             products = (rows * view).sum(1) if view.shape[0] > 1 else (rows * view)[:, 0]
-            flat = torch.fft.irfftn(products, s=self._sides, dim=(3, 1, 2)).flatten(1)
-            index = flat.abs().argmax(1)
-            values.append(flat.gather(1, index[:, None])[:, 0])
+            value, index = self._highest(products)
+            values.append(value)
             indices.append(index)
         return torch.cat(values), torch.cat(indices)
+
+    def _highest(self, products: Tensor) -> tuple[Tensor, Tensor]:
+        flat = torch.fft.irfftn(products, s=self._sides, dim=(3, 1, 2)).flatten(1)
+        index = flat.abs().argmax(1)
+        return flat.gather(1, index[:, None])[:, 0], index
 
     @property
     def _sides(self) -> tuple[int, int, int]:
@@ -92,3 +116,8 @@ def unit(textures: Tensor) -> Tensor:
     norm = textures.flatten(1).norm(dim=1).clamp_min(torch.finfo(textures.dtype).tiny)
     units: Tensor = textures / norm[:, None, None, None, None]
     return units
+
+
+def searched(textures: Tensor) -> Tensor:
+    """Textures (B, C, X, Y, Z) on the grid of the search, channels together."""
+    return pooled(textures.mean(1, keepdim=True), SEARCH_STEP)

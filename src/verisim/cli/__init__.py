@@ -29,6 +29,7 @@ from verisim.cli import (
     serve,
     synthesize,
     train,
+    train_clicks,
     train_generator,
 )
 from verisim.cli.terminal import Terminal
@@ -50,6 +51,7 @@ app.command()(segment.segment)
 app.command()(refine.refine)
 app.command()(plan.plan)
 app.command()(train.train)
+app.command()(train_clicks.train_clicks)
 app.command()(synthesize.synthesize)
 app.command()(compare_samplers.compare_samplers)
 app.command()(fidelity.fidelity)

@@ -27,7 +27,7 @@ from verisim.training.budget import (
     read_planned,
     write_planned,
 )
-from verisim.training.fit import Fit, Improvement
+from verisim.training.fit import Fit, Improvement, check_tunable
 from verisim.training.kinds import NetworkKind, of_kind
 from verisim.training.schedule import Schedule
 
@@ -142,6 +142,7 @@ class Order:
     def improve(self, name: str) -> None:
         """Fine-tune a model, write its next version unless that is worse, and show it."""
         present = find_card(name, SHIPPED_MODELS, self.models)
+        check_tunable(present)
         if self.fold != "none":
             raise BadInput(
                 "Folds are for new models, --from fine-tunes one.", "Leave --fold away."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -16,7 +16,7 @@ from verisim.errors import BadInput
 if TYPE_CHECKING:
     from verisim.card import ModelCard
     from verisim.progress import Progress
-    from verisim.refinement import Click
+    from verisim.refinement import Click, ClickNetwork, Method
     from verisim.segmentation import Segmentation
     from verisim.volume import LabelMap, Volume
 
@@ -40,6 +40,12 @@ def refine(
         list[str] | None,
         typer.Option("--not", metavar="X,Y,Z=LABEL", help="A place that does not belong to it."),
     ] = None,
+    by: Annotated[
+        Literal["auto", "network", "walker"],
+        typer.Option(
+            help="auto: a click network with the model's labels, if there is one. walker: none."
+        ),
+    ] = "auto",
     series: Annotated[
         str, typer.Option(help="SeriesInstanceUID, for a DICOM folder with several series.")
     ] = "",
@@ -55,6 +61,7 @@ def refine(
     from verisim.files import read, write
     from verisim.installed import SHIPPED_MODELS, find_card
     from verisim.questions import check_place
+    from verisim.refinement import name_of
     from verisim.refinement import refine as corrected
 
     terminal = Terminal(as_json)
@@ -66,24 +73,36 @@ def refine(
     _check_output(output, image, label_map)
     check_place(output)
     with terminal.warnings_as_notes(), terminal.progress("refine") as progress:
+        network = _network(card, by, models)
         volume = read(image, series or None)
         start = _start(card, volume, label_map, device, models, progress)
         began = time.perf_counter()
-        found = corrected(volume, start, clicks, progress)
+        found = corrected(volume, start, clicks, progress, network)
         seconds = time.perf_counter() - began
     write(output, found.label_map, card.colors, image if image.is_dir() else None, series or None)
     for warning in found.warnings:
         terminal.note(warning)
     facts = {
         "model": card.title,
+        "by": name_of(network),
         "output": output,
         "clicks": clicks,
         "volumes_ml": {name: round(ml, 4) for name, ml in found.label_map.volumes_ml.items()},
         "seconds": round(seconds, 4),
         "warnings": found.warnings,
     }
-    said = f"wrote {output}, {len(clicks)} click(s) in {seconds:.2f} s"
+    how = name_of(network)
+    said = f"wrote {output}, {len(clicks)} click(s) answered by {how} in {seconds:.2f} s"
     terminal.answer(facts, _table(start.label_map, found.label_map), said)
+
+
+def _network(card: ModelCard, method: Method, models: Path) -> ClickNetwork | None:
+    """What knows the shapes of the labels, if anything does."""
+    from verisim.installed import SHIPPED_MODELS
+    from verisim.refinement import ClickNetwork, corrector_of, known_cards
+
+    corrector = corrector_of(card, known_cards(SHIPPED_MODELS, models), method)
+    return ClickNetwork(corrector) if corrector else None
 
 
 def _start(

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Tag
 
 from verisim.networks.attributes import Attribute
 from verisim.networks.case_diffusion import CaseDiffusion
+from verisim.networks.clicks import ClickUNet
 from verisim.networks.latent_diffusion import LatentDiffusion
 from verisim.networks.medsegdiff import MedSegDiff
 from verisim.networks.random_contrast import RandomContrast
@@ -19,8 +20,8 @@ Diffusing = CaseDiffusion | LatentDiffusion
 """Networks that make cases out of noise, and can be told attributes of them."""
 
 UNET, MEDSEGDIFF, CASE_DIFFUSION, STYLEGAN = "unet", "medsegdiff", "case-diffusion", "stylegan"
-RANDOM_CONTRAST, LATENT_DIFFUSION = "random-contrast", "latent-diffusion"
-KINDS = (UNET, MEDSEGDIFF, CASE_DIFFUSION, LATENT_DIFFUSION, STYLEGAN, RANDOM_CONTRAST)
+RANDOM_CONTRAST, LATENT_DIFFUSION, CLICKS = "random-contrast", "latent-diffusion", "clicks"
+KINDS = (UNET, MEDSEGDIFF, CASE_DIFFUSION, LATENT_DIFFUSION, STYLEGAN, RANDOM_CONTRAST, CLICKS)
 
 
 def kind_of(network: object) -> str:
@@ -34,6 +35,8 @@ def kind_of(network: object) -> str:
         return STYLEGAN
     if isinstance(network, RandomContrast) or "tissues" in fields:
         return RANDOM_CONTRAST
+    if isinstance(network, ClickUNet) or "spread_mm" in fields:
+        return CLICKS
     sampled = isinstance(network, MedSegDiff) or not {"dynamic", "ff_parser"}.isdisjoint(fields)
     return MEDSEGDIFF if sampled else UNET
 
@@ -44,7 +47,8 @@ Network = Annotated[
     | Annotated[CaseDiffusion, Tag(CASE_DIFFUSION)]
     | Annotated[LatentDiffusion, Tag(LATENT_DIFFUSION)]
     | Annotated[StyleGan, Tag(STYLEGAN)]
-    | Annotated[RandomContrast, Tag(RANDOM_CONTRAST)],
+    | Annotated[RandomContrast, Tag(RANDOM_CONTRAST)]
+    | Annotated[ClickUNet, Tag(CLICKS)],
     Discriminator(kind_of),
 ]
 """Any of them; what is wrong with one is said of that one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage, special
@@ -12,7 +12,9 @@ from verisim.errors import BadGeometry, TooLarge
 from verisim.fractions import ONE
 from verisim.progress import SILENT, Clock, Part, Progress
 from verisim.refinement.clicks import Click, Seed, seeds_of
-from verisim.refinement.field import FAR, corrected, nearness
+from verisim.refinement.field import corrected, nearness
+from verisim.refinement.groups import Box, Group, groups_of
+from verisim.refinement.network import ClickNetwork
 from verisim.refinement.walk import walked
 from verisim.segmentation import Segmentation, nothing_found
 from verisim.volume import Array, LabelMap, Volume
@@ -20,11 +22,8 @@ from verisim.volume import Array, LabelMap, Volume
 REACH = 0.4
 """A click reaches so far, in radii of the ball that is as large as the label."""
 
-SHORTEST_MM = 2.0
-"""At least: a label that is missing can be begun."""
-
-MOST_VOXELS = 300_000
-"""At most so far that the box around a click has so many voxels, and it ends within a second."""
+NETWORK_REACH = 0.6
+"""The same for clicks that a network answers: it sees more than what looks like one voxel."""
 
 MOST_TOGETHER = 2**24
 """Voxels times classes of a box around clicks that are close to each other: about ten seconds."""
@@ -45,8 +44,6 @@ NOWHERE_MM = 20.0
 SMOOTH = 0.5
 """Voxels, the width of the Gaussian that takes the image's noise away."""
 
-Box = tuple[slice, slice, slice]
-
 
 def as_segmentation(label_map: LabelMap) -> Segmentation:
     """A label map that no model made here, as a start for `refine`."""
@@ -54,14 +51,19 @@ def as_segmentation(label_map: LabelMap) -> Segmentation:
 
 
 def refine(
-    volume: Volume, present: Segmentation, clicks: Iterable[Click], progress: Progress = SILENT
+    volume: Volume,
+    present: Segmentation,
+    clicks: Iterable[Click],
+    progress: Progress = SILENT,
+    network: ClickNetwork | None = None,
 ) -> Segmentation:
     """Correct a segmentation by clicks.
 
     All clicks are given each time, so that a click is undone by leaving it out; their order does
     not matter, and without any the segmentation is what it was. Each clicked voxel gets a label
-    that its clicks allow. Voxels further away than `FAR` reaches do not change. Scores of
-    classes are changed by kriging (see `corrected`), then follow the image's edges (`walked`).
+    that its clicks allow. Voxels further away than `FAR` reaches do not change. A click network,
+    if there is one, gives the scores of the classes. They are changed by kriging (see
+    `corrected`), and without a network then follow the image's edges (`walked`).
 
     Args:
         volume: The image, (X, Y, Z) or (C, X, Y, Z).
@@ -69,12 +71,14 @@ def refine(
             believed, otherwise the distance to its labels' borders.
         clicks: All of them.
         progress: Hears of every box around clicks that are close; may cancel between two.
+        network: Of a card with the same labels; None: nothing is known of shapes.
 
     Returns:
         The label map and its warnings; the certainty is that of the start, and there are no maps.
 
     Raises:
-        BadInput: A click lies outside the volume, names no label, or contradicts another.
+        BadInput: A click lies outside the volume, names no label, or contradicts another; or the
+            network corrects other labels.
         BadGeometry: Image and segmentation do not share their voxels.
         TooLarge: Clicks are spread so densely over so much that they cannot be answered together.
     """
@@ -85,13 +89,15 @@ def refine(
             "Correct it on the image that it was made of.",
         )
     seeds = seeds_of(clicks, before)
+    if network is not None:
+        network.check(before, volume.channels)
     if not seeds:
         return present
     array = before.array.copy()
-    groups = _groups(seeds, before)
+    groups = _groups(seeds, before, network)
     for k, group in enumerate(groups):
         part = Part(progress, k, len(groups), "box")
-        array[group.box] = _labelled(volume, present, group, part)
+        array[group.box] = _labelled(volume, present, group, network, part)
     label_map = before.new(array)
     clock.lap("refining")
     kept = [one for one in present.warnings if one not in nothing_found(before)]
@@ -106,87 +112,41 @@ def refine(
     )
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Clicks that are so close that they are answered together.
-
-    Args:
-        box: Of the volume, where something may change.
-        seeds: In it, on voxels of the whole volume.
-        reach_mm: See `corrected`.
-    """
-
-    box: Box
-    seeds: tuple[Seed, ...]
-    reach_mm: float
-
-    @property
-    def inside(self) -> tuple[Seed, ...]:
-        """The seeds on voxels of the box."""
-        x, y, z = (side.start for side in self.box)
-        return tuple(
-            replace(s, voxel=(s.voxel[0] - x, s.voxel[1] - y, s.voxel[2] - z)) for s in self.seeds
-        )
+def _groups(
+    seeds: Sequence[Seed], label_map: LabelMap, network: ClickNetwork | None
+) -> list[Group]:
+    if network is None:
+        return groups_of(seeds, label_map, REACH)
+    return groups_of(seeds, label_map, NETWORK_REACH, network.widest_mm)
 
 
-def _reach_mm(label_map: LabelMap) -> float:
-    """From the mean size of the labels that are there, and that of a voxel."""
-    found = [ml for ml in label_map.volumes_ml.values() if ml > 0]
-    radius_mm = (3000 * float(np.mean(found)) / (4 * np.pi)) ** (1 / 3) if found else 0.0
-    longest_mm: float = (MOST_VOXELS * 1000 * label_map.voxel_ml) ** (1 / 3) / (2 * FAR)
-    return min(max(REACH * radius_mm, SHORTEST_MM), longest_mm)
-
-
-def _groups(seeds: Sequence[Seed], label_map: LabelMap) -> list[_Group]:
-    """Clicks whose boxes touch, with one box around all of theirs."""
-    reach_mm = _reach_mm(label_map)
-    groups = [_Group(_around(seed, reach_mm, label_map), (seed,), reach_mm) for seed in seeds]
-    done: list[_Group] = []
-    while groups:
-        group = groups.pop()
-        touched = next((one for one in groups if _touch(one.box, group.box)), None)
-        if touched is None:
-            done.append(group)
-            continue
-        groups.remove(touched)
-        seeds = tuple(sorted((*group.seeds, *touched.seeds)))
-        groups.append(_Group(_joined(group.box, touched.box), seeds, reach_mm))
-    return sorted(done, key=lambda one: one.seeds)
-
-
-def _around(seed: Seed, reach_mm: float, label_map: LabelMap) -> Box:
-    sides = zip(seed.voxel, label_map.spacing_mm, label_map.spatial_shape, strict=True)
-    x, y, z = (_side(i, int(np.ceil(FAR * reach_mm / mm)), n) for i, mm, n in sides)
-    return x, y, z
-
-
-def _side(index: int, half: int, voxels: int) -> slice:
-    return slice(max(0, index - half), min(voxels, index + half + 1))
-
-
-def _touch(one: Box, other: Box) -> bool:
-    return all(a.start < b.stop and b.start < a.stop for a, b in zip(one, other, strict=True))
-
-
-def _joined(one: Box, other: Box) -> Box:
-    pairs = zip(one, other, strict=True)
-    x, y, z = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in pairs)
-    return x, y, z
-
-
-def _labelled(volume: Volume, present: Segmentation, group: _Group, progress: Progress) -> Array:
+def _labelled(
+    volume: Volume,
+    present: Segmentation,
+    group: Group,
+    network: ClickNetwork | None,
+    progress: Progress,
+) -> Array:
     """The values of the labels in a box."""
     before = present.label_map
     spacing_mm, reach_mm = before.spacing_mm, group.reach_mm
-    classes = _classes(present, group)
+    told = (
+        network.probabilities(volume, before, group.seeds, group.box, progress)
+        if network
+        else None
+    )
+    classes = _classes(present, group) if told is None else list(range(len(told)))
     seeds = _among(classes, group.inside)
     image = _standardized(volume.array[(..., *group.box)])
     scores = _scores(present, classes, group.box, reach_mm)
-    new = corrected(scores, image, seeds, reach_mm, spacing_mm)
-    probabilities = special.softmax(new, axis=0)
     near = nearness(image.shape[1:], seeds, reach_mm, spacing_mm)
-    smooth = walked(probabilities, image, seeds, spacing_mm, progress)
-    winner = (near * smooth + (1 - near) * probabilities).argmax(axis=0)
+    believed = scores if told is None else _learned(told, scores, near)
+    new = corrected(believed, image, seeds, reach_mm, spacing_mm)
+    probabilities = special.softmax(new, axis=0)
+    winner = probabilities.argmax(axis=0)
+    if told is None:  # a network has seen the edges itself, and thin parts suffer from a walk
+        smooth = walked(probabilities, image, seeds, spacing_mm, progress)
+        winner = (near * smooth + (1 - near) * probabilities).argmax(axis=0)
     values = np.array([0, *before.labels.values()])[classes].astype(before.array.dtype)
     # where nothing is decided otherwise, what was cleaned away or painted by hand stays
     decided = (winner != scores.argmax(axis=0)) & (near > 0)
@@ -200,7 +160,14 @@ def _labelled(volume: Volume, present: Segmentation, group: _Group, progress: Pr
     return found
 
 
-def _classes(present: Segmentation, group: _Group) -> list[int]:
+def _learned(told: Array, scores: Array, near: Array) -> Array:
+    """The scores of a click network near the clicks, and where it looks; else the present ones."""
+    share = near * (told.sum(axis=0) > 0.5)
+    learned: Array = share * np.log(np.maximum(told, SMALLEST)) + (1 - share) * scores
+    return learned
+
+
+def _classes(present: Segmentation, group: Group) -> list[int]:
     """Those that matter in a box, background first; the others count as background."""
     before, told = present.label_map, present.maps.probability
     named = {k for seed in group.seeds if len(seed.allowed) == 1 for k in seed.allowed}

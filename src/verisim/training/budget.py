@@ -16,6 +16,7 @@ from verisim.card import ModelCard
 from verisim.dataset import Case
 from verisim.errors import Conflict
 from verisim.files.atomic import clear_unfinished, make_folder, replacing
+from verisim.networks.clicks import ClickUNet
 from verisim.networks.random_contrast import RandomContrast
 from verisim.training.ahead import batches_ahead, workers_for
 from verisim.training.examples import Reader, Shelf
@@ -263,5 +264,5 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _features(card: ModelCard) -> int:
-    assert not isinstance(card.network, RandomContrast), "what is trained has features"
+    assert not isinstance(card.network, RandomContrast | ClickUNet), "it is trained in minutes"
     return card.network.features[0]

@@ -116,9 +116,9 @@ class Fit:
             progress: Hears of every step.
 
         Raises:
-            BadInput: The card has no network of its own.
+            BadInput: The card has no network of its own, or one that does not segment.
         """
-        _refuse_without_network(self.card)
+        check_tunable(self.card)
         with shelf(run_folder) as kept:
             training = self._read(self.train_split, kept, progress)
             validation = self._read(self.validation_split, kept, progress)
@@ -196,10 +196,21 @@ def gathered(members: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     }
 
 
-def _refuse_without_network(card: ModelCard) -> None:
+def check_tunable(card: ModelCard) -> None:
+    """Refuse to fine-tune what is not trained as a segmenter.
+
+    Raises:
+        BadInput: The card has no network of its own, or one that does not segment.
+    """
     if card.ensemble:
         raise BadInput(
             f"{card.title} is an ensemble of {', '.join(card.ensemble)} and has no network of "
             "its own to fine-tune.",
             "Fine-tune those models; the ensemble then answers with their newest versions.",
+        )
+    if card.kind != "segmentation":
+        raise BadInput(
+            f"{card.title} is for {card.kind} and is not fine-tuned as what segments.",
+            "Use `verisim train-generator --from` for what makes cases, or `verisim train-clicks` "
+            "for a new click network.",
         )

@@ -23,8 +23,8 @@ Params = Annotated[
     str,
     Form(
         description="JSON: clicks, a list of position_mm (RAS), label and belongs; all of them, "
-        "each time. The rest as for /infer: result_extension, device, mirror, series, samples, "
-        "steps, seed.",
+        "each time. by: auto, network or walker. The rest as for /infer: result_extension, "
+        "device, mirror, series, samples, steps, seed.",
         examples=['{"clicks": [{"position_mm": [12, -20.5, 7], "label": "anterior"}]}'],
     ),
 ]
