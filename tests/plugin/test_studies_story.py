@@ -163,9 +163,9 @@ def test_the_training_of_a_shipped_model_is_watched_and_cancelled(
     host: Host, server: Running, asking: requests.Session, panel: object, pictures: Path
 ) -> None:
     panel.ui.trainer.currentText = UNET
-    panel.ui.epochs.value = 1000
+    panel.ui.epochs.value = 20
     press(panel.ui.train)
-    settle(lambda: panel.studies.chart is not None and len(curve_of(panel)[0]) > 2, LONG)
+    settle(lambda: panel.studies.chart is not None and len(set(curve_of(panel)[0])) > 2, LONG)
     assert all(0 < loss < 1 for loss in curve_of(panel)[1])  # it has learned already
     picture(host.window, pictures / "training.png")
     press(panel.work.ui.cancelButton)

@@ -14,7 +14,7 @@ from torch.nn.functional import avg_pool3d
 
 from tests.refinement.balls import LABELS, bad_start, image, place, truth
 from verisim.card import ModelCard
-from verisim.errors import NotFound, TooLarge, VerisimWarning
+from verisim.errors import BadInput, NotFound, TooLarge, VerisimWarning
 from verisim.metrics import dice
 from verisim.refinement import (
     Click,
@@ -142,6 +142,7 @@ def test_where_there_is_nothing_to_see_clicks_are_answered_without(
     blind: ClickNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refiner, "NETWORK_REACH", refiner.REACH)
+    monkeypatch.setattr(ClickNetwork, "widest_mm", np.inf)
     flat = Volume(np.zeros_like(image().array), image().affine)
     found = refine(flat, bad_start(), CLICKS, network=blind).label_map.array
     alone = refine(flat, bad_start(), CLICKS).label_map.array
@@ -154,6 +155,32 @@ def test_more_than_the_network_may_see_is_refused(
     monkeypatch.setattr(network, "MOST_SEEN", 1000)
     with pytest.raises(TooLarge):
         refine(image(), bad_start(), CLICKS, network=blind)
+
+
+def test_other_labels_are_refused(blind: ClickNetwork) -> None:
+    renamed = truth().array.astype(np.uint8)
+    other = as_segmentation(LabelMap(renamed, image().affine, {"left": 3, "right": 7}))
+    with pytest.raises(BadInput, match="left, right"):
+        refine(image(), other, [Click(MISSING.position_mm, "left")], network=blind)
+
+
+def test_a_box_around_one_click_is_seen_in_one_patch(
+    blind: ClickNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However large the labels are, so that a click into a large volume takes no longer."""
+    asked: list[int] = []
+    monkeypatch.setattr(blind.network, "forward", lambda seen: _counted(seen, asked))
+    large = np.zeros((80, 80, 60), np.uint8)
+    large[10:70, 10:40, 10:50], large[10:70, 40:70, 10:50] = LABELS["front"], LABELS["back"]
+    noise = np.random.default_rng(0).normal(size=large.shape).astype("f4")
+    start = as_segmentation(LabelMap(large, np.eye(4), LABELS))
+    refine(Volume(noise, np.eye(4)), start, [Click((40, 42, 30), "front")], network=blind)
+    assert asked == [1]
+
+
+def _counted(seen: Tensor, asked: list[int]) -> Tensor:
+    asked.append(len(seen))
+    return seen[:, 1:4]
 
 
 def test_a_network_corrects_models_with_its_labels_and_channels(

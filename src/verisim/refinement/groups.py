@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 
@@ -43,23 +44,29 @@ class Group:
         )
 
 
-def _reach_mm(label_map: LabelMap, reach: float) -> float:
+def _reach_mm(label_map: LabelMap, reach: float, widest_mm: float) -> float:
     """From the mean size of the labels that are there, and that of a voxel."""
     found = [ml for ml in label_map.volumes_ml.values() if ml > 0]
     radius_mm = (3000 * float(np.mean(found)) / (4 * np.pi)) ** (1 / 3) if found else 0.0
-    longest_mm: float = (MOST_VOXELS * 1000 * label_map.voxel_ml) ** (1 / 3) / (2 * FAR)
+    largest_mm: float = (MOST_VOXELS * 1000 * label_map.voxel_ml) ** (1 / 3)
+    # a box reaches a voxel further, since it begins and ends with a whole one
+    within_mm = max(widest_mm - 2 * max(label_map.spacing_mm), SHORTEST_MM)
+    longest_mm = min(largest_mm, within_mm) / (2 * FAR)
     return min(max(reach * radius_mm, SHORTEST_MM), longest_mm)
 
 
-def groups_of(seeds: Sequence[Seed], label_map: LabelMap, reach: float) -> list[Group]:
+def groups_of(
+    seeds: Sequence[Seed], label_map: LabelMap, reach: float, widest_mm: float = inf
+) -> list[Group]:
     """Clicks whose boxes touch, with one box around all of theirs.
 
     Args:
         seeds: On voxels of the volume.
         label_map: Of the volume.
         reach: Of a click, in radii of the ball that is as large as a label on average.
+        widest_mm: No box around one click is wider.
     """
-    reach_mm = _reach_mm(label_map, reach)
+    reach_mm = _reach_mm(label_map, reach, widest_mm)
     groups = [Group(_around(seed, reach_mm, label_map), (seed,), reach_mm) for seed in seeds]
     done: list[Group] = []
     while groups:

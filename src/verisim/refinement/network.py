@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from math import inf
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from verisim.card import ModelCard
-from verisim.errors import TooLarge
+from verisim.errors import BadInput, TooLarge
 from verisim.networks.averaged import SinglePrecision
 from verisim.networks.clicks import ClickUNet, click_maps, one_hot_channels
 from verisim.patches import predict
@@ -46,10 +47,28 @@ class ClickNetwork:
         network = SinglePrecision(self.networks(self.card, self.device))
         object.__setattr__(self, "network", network)
 
-    def corrects(self, label_map: LabelMap, channels: int) -> bool:
-        """Whether it knows all labels of a label map, in their order, and so many channels."""
+    def check(self, label_map: LabelMap, channels: int) -> None:
+        """Refuse what it did not learn to correct.
+
+        Raises:
+            BadInput: The label map has other labels, or in another order, or the image has
+                another number of channels.
+        """
         same = list(label_map.labels) == list(self.card.labels)
-        return same and channels == len(self.card.channels)
+        if not same or channels != len(self.card.channels):
+            raise BadInput(
+                f"{self.card.title} corrects {', '.join(self.card.labels)} in "
+                f"{', '.join(self.card.channels)}, and not {', '.join(label_map.labels)} in "
+                f"{channels} channel(s).",
+                "Correct it without a network, or train one with `verisim train-clicks`.",
+            )
+
+    @property
+    def widest_mm(self) -> float:
+        """Of a box that one patch sees; of slices only the plane counts."""
+        spacing = self.card.preprocessing.spacing_mm
+        sides = zip(self.card.patch_size, spacing, strict=True)
+        return min((n * mm for n, mm in sides if n > 1), default=inf)
 
     def probabilities(
         self,

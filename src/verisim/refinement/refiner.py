@@ -77,7 +77,8 @@ def refine(
         The label map and its warnings; the certainty is that of the start, and there are no maps.
 
     Raises:
-        BadInput: A click lies outside the volume, names no label, or contradicts another.
+        BadInput: A click lies outside the volume, names no label, or contradicts another; or the
+            network corrects other labels.
         BadGeometry: Image and segmentation do not share their voxels.
         TooLarge: Clicks are spread so densely over so much that they cannot be answered together.
     """
@@ -88,10 +89,12 @@ def refine(
             "Correct it on the image that it was made of.",
         )
     seeds = seeds_of(clicks, before)
+    if network is not None:
+        network.check(before, volume.channels)
     if not seeds:
         return present
     array = before.array.copy()
-    groups = groups_of(seeds, before, REACH if network is None else NETWORK_REACH)
+    groups = _groups(seeds, before, network)
     for k, group in enumerate(groups):
         part = Part(progress, k, len(groups), "box")
         array[group.box] = _labelled(volume, present, group, network, part)
@@ -107,6 +110,14 @@ def refine(
         sampled=None,
         expected_dice={},
     )
+
+
+def _groups(
+    seeds: Sequence[Seed], label_map: LabelMap, network: ClickNetwork | None
+) -> list[Group]:
+    if network is None:
+        return groups_of(seeds, label_map, REACH)
+    return groups_of(seeds, label_map, NETWORK_REACH, network.widest_mm)
 
 
 def _labelled(
