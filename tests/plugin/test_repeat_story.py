@@ -32,6 +32,7 @@ def repeated(panel: object, server: Running, folder: Path) -> str:
         **os.environ,
         "PYTHONPATH": str(ROOT / "src"),
         "VERISIM_MODELS": str(server.folder.parent / "models"),
+        "OMP_NUM_THREADS": "1",  # like the server: other threads add in another order
     }
     ran = subprocess.run(
         [PROGRAM, *words], cwd=folder, env=environment, capture_output=True, text=True
