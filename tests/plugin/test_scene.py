@@ -258,6 +258,12 @@ def test_clicks_are_told_in_the_world_and_only_if_placed() -> None:
     node.AddControlPoint(vtk.vtkVector3d(4, 5, 6))
     node.UnsetNthControlPointPosition(1)
     no = points.list_of(points.NOT, "posterior", "posterior does not belong")
+    display = no.GetDisplayNode()
+    assert (
+        display.GetActiveColor()
+        == display.GetSelectedColor()
+        != node.GetDisplayNode().GetSelectedColor()
+    )
     no.AddControlPointWorld(7.0, 8.0, 9.0)
     first, second = points.clicks()
     assert first.place == pytest.approx((1.0, 2.0, 3.0))

@@ -48,6 +48,8 @@ def list_of(role: str, label: str, name: str) -> slicer.vtkMRMLMarkupsFiducialNo
     display = node.GetDisplayNode()
     display.SetSelectedColor(*COLORS[role])
     display.SetColor(*COLORS[role])
+    # under the mouse, where each new point is, Slicer's own colour is green whatever the role
+    display.SetActiveColor(*COLORS[role])
     display.SetTextScale(0)
     return node
 
