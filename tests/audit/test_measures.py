@@ -17,7 +17,7 @@ def test_what_knows_twins_does_not_decide_unless_it_is_certain(quiet: str) -> No
     assert certain(np.array([[5.4]]), [quiet]).tolist() == [[5.4]]
 
 
-def test_two_measures_always_speak_so_that_new_patients_are_put_in_order() -> None:
+def test_some_measures_always_speak_so_that_new_patients_are_put_in_order() -> None:
     speaking = {one.name for one in default_measures(masked=True)} - {*QUIET}
-    assert speaking == {"part", "mask"}
+    assert speaking == {"part", "fine part", "mask"}
     assert {*QUIET} < {one.name for one in default_measures()}
