@@ -18,6 +18,12 @@ def find_cards(*folders: Path) -> dict[str, ModelCard]:
     return {name: read_card(path) for name, path in newest_paths(folders).items()}
 
 
+def next_version(name: str, *folders: Path) -> int:
+    """Of a model, after the newest in some folders; 1 of a new one."""
+    present = find_cards(*folders).get(name)
+    return present.version + 1 if present else 1
+
+
 def find_card(name: str, *folders: Path) -> ModelCard:
     """The newest version of one model; a broken card of another does not matter.
 

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.training.balls import write_balls
+from tests.training.stopping import Stop
 from tests.training.tiny_run import PATCH, a_ball
 from verisim.card import ModelCard, read_card, write_model
 from verisim.dataset import Dataset
@@ -52,14 +53,9 @@ def test_a_model_that_corrects_is_written(fit: ClickFit, tmp_path: Path) -> None
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_bits(fit: ClickFit, tmp_path: Path) -> None:
-    class Stop:
-        def advance(self, done: int, total: int, message: str = "") -> None:
-            if total == SCHEDULE.iterations and done == 4:
-                raise Cancelled("Enough.", "Go on later.")
-
     whole = fit(tmp_path / "whole", tmp_path / "models")
     with pytest.raises(Cancelled):
-        fit(tmp_path / "parts", tmp_path / "others", Stop())
+        fit(tmp_path / "parts", tmp_path / "others", Stop(SCHEDULE.iterations, 4))
     parts = fit(tmp_path / "parts", tmp_path / "others")
     expected, found = load_file(whole.weights_path), load_file(parts.weights_path)
     assert all(torch.equal(found[name], one) for name, one in expected.items())

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.training.balls import write_balls
+from tests.training.stopping import Stop
 from tests.training.tiny_run import a_ball
 from verisim.card import ModelCard, read_card, write_model
 from verisim.dataset import Dataset
@@ -81,15 +82,10 @@ def test_a_student_is_written_with_its_teacher(
 def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
     teacher: ModelCard, dataset: Dataset, tmp_path: Path
 ) -> None:
-    class Stop:
-        def advance(self, done: int, total: int, message: str = "") -> None:
-            if total == SCHEDULE.iterations and done == 2:
-                raise Cancelled("Enough.", "Go on later.")
-
     fit = GeneratorFit(student_of(teacher, "fast", 4), dataset, SCHEDULE, teacher=teacher)
     whole = fit(tmp_path / "whole", tmp_path / "models")
     with pytest.raises(Cancelled):
-        fit(tmp_path / "parts", tmp_path / "others", Stop())
+        fit(tmp_path / "parts", tmp_path / "others", Stop(SCHEDULE.iterations, 2))
     parts = fit(tmp_path / "parts", tmp_path / "others")
     expected, found = load_file(whole.weights_path), load_file(parts.weights_path)
     assert all(torch.equal(found[name], one) for name, one in expected.items())

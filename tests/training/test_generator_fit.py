@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tests.training.balls import write_balls
+from tests.training.stopping import Stop
 from tests.training.tiny_run import a_ball
 from verisim.card import ModelCard, read_card
 from verisim.dataset import Dataset
@@ -53,15 +54,10 @@ def test_a_model_that_makes_cases_is_written(
 def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
     untrained: ModelCard, dataset: Dataset, tmp_path: Path
 ) -> None:
-    class Stop:
-        def advance(self, done: int, total: int, message: str = "") -> None:
-            if total == SCHEDULE.iterations and done == 4:
-                raise Cancelled("Enough.", "Go on later.")
-
     fit = GeneratorFit(untrained, dataset, SCHEDULE)
     whole = fit(tmp_path / "whole", tmp_path / "models")
     with pytest.raises(Cancelled):
-        fit(tmp_path / "parts", tmp_path / "others", Stop())
+        fit(tmp_path / "parts", tmp_path / "others", Stop(SCHEDULE.iterations, 4))
     parts = fit(tmp_path / "parts", tmp_path / "others")
     expected, found = load_file(whole.weights_path), load_file(parts.weights_path)
     assert all(torch.equal(found[name], one) for name, one in expected.items())

@@ -19,7 +19,6 @@ from verisim.audit.registration import (
     agreement,
     agreement_inside,
     best_place,
-    box_of,
     fitted,
     laid_on,
     local_agreement,
@@ -207,13 +206,13 @@ class LayingIndex:
     def inside(self, texture: Tensor, found: Candidates, fit: Fit) -> Fit:
         """The same maps, judged where the training case lies: what was shrunk leaves a rim."""
         own = texture.expand(len(fit.scores), -1, -1, -1, -1)
-        scores = found.signs * agreement_inside(own, fit.laid, box_of(fit))
+        scores = found.signs * agreement_inside(own, fit.laid, fit.box)
         return replace(fit, scores=scores)
 
     def recoloured(self, texture: Tensor, fit: Fit) -> Fit:
         """The same maps, judged in every small place of the training case for itself."""
         own = texture.expand(len(fit.scores), -1, -1, -1, -1)
-        return replace(fit, scores=local_agreement(own, fit.laid, box_of(fit)))
+        return replace(fit, scores=local_agreement(own, fit.laid, fit.box))
 
     def by_tiles(self, image: Tensor, found: Candidates, fit: Fit) -> Fit:
         """The same maps, judged by the tile where each agrees best.

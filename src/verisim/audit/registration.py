@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -52,6 +53,12 @@ class Fit:
     matrices: Tensor
     scores: Tensor
     laid: Tensor
+
+    @cached_property
+    def box(self) -> Tensor:
+        """Where training cases lie on the voxels of queries, (B, 1, X, Y, Z) of 0 and 1."""
+        everywhere = torch.ones_like(self.laid[:, :1])
+        return (laid_on(everywhere, self.matrices) > 0.5).to(self.laid)
 
     def of(self, chosen: Tensor) -> Fit:
         """Some of them."""
@@ -148,11 +155,6 @@ def agreement(queries: Tensor, laid: Tensor, weights: Tensor | None = None) -> T
     return product / power.sqrt().clamp_min(1e-12)
 
 
-def box_of(fit: Fit) -> Tensor:
-    """Where training cases lie on the voxels of queries, (B, 1, X, Y, Z) of 0 and 1."""
-    return (laid_on(torch.ones_like(fit.laid[:, :1]), fit.matrices) > 0.5).to(fit.laid)
-
-
 def agreement_inside(queries: Tensor, laid: Tensor, box: Tensor) -> Tensor:
     """Correlation of textures (B, C, X, Y, Z) where training cases lie, (B,).
 
@@ -192,15 +194,6 @@ def best_place(queries: Tensor, laid: Tensor, signs: Tensor, where: Tensor) -> T
     """The highest agreement at some place, in all channels together or in a single one, (B,).
 
     Channels may have changed places, if there are few: each in turn in that of the next.
-    """
-    count = queries.shape[1]
-    turns = range(count if count <= MOST_EXCHANGED else 1)
-    found = [_best_place(queries, laid.roll(by, 1), signs, where) for by in turns]
-    return torch.stack(found).amax(0)
-
-
-def _best_place(queries: Tensor, laid: Tensor, signs: Tensor, where: Tensor) -> Tensor:
-    """Without exchange.
 
     Args:
         queries: Textures (B, C, X, Y, Z).
@@ -208,11 +201,29 @@ def _best_place(queries: Tensor, laid: Tensor, signs: Tensor, where: Tensor) -> 
         signs: -1 for those that agree with black and white exchanged, (B,).
         where: Places to look at, (T, 1, X, Y, Z) of 0 and 1.
     """
-    mask = where.flatten(1)
-    product, own, other = (
-        torch.einsum("bcv,tv->bct", (a * b).flatten(2), mask)
-        for a, b in ((queries, laid), (queries, queries), (laid, laid))
-    )
+    own, other = (_in_places(some.square(), where) for some in (queries, laid))
+    count = queries.shape[1]
+    found = [
+        _highest(_in_places(queries * laid.roll(by, 1), where), own, other.roll(by, 1), signs)
+        for by in range(count if count <= MOST_EXCHANGED else 1)
+    ]
+    return torch.stack(found).amax(0)
+
+
+def _in_places(values: Tensor, where: Tensor) -> Tensor:
+    """Sums of values (B, C, X, Y, Z) over places, (B, C, T)."""
+    return torch.einsum("bcv,tv->bct", values.flatten(2), where.flatten(1))
+
+
+def _highest(product: Tensor, own: Tensor, other: Tensor, signs: Tensor) -> Tensor:
+    """Of correlations by place, in all channels together or in a single one, (B,).
+
+    Args:
+        product: Of the textures, in each channel and place, (B, C, T).
+        own: Of the query's with itself.
+        other: Of the training case's with itself.
+        signs: See `best_place`.
+    """
     power = torch.stack([own, other])
     # in a place with little texture few voxels decide, and they agree by chance
     power = power.maximum(LEAST_POWER * power.mean(dim=3, keepdim=True))

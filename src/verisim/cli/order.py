@@ -14,7 +14,7 @@ from verisim.dataset import Dataset
 from verisim.errors import BadInput, NotFound
 from verisim.files.atomic import clear_unfinished
 from verisim.fingerprint import fingerprint_of
-from verisim.installed import SHIPPED_MODELS, find_card, find_cards
+from verisim.installed import SHIPPED_MODELS, find_card, next_version
 from verisim.planning import Configuration, Plan, make_plan, read_plan
 from verisim.progress import Progress
 from verisim.subjects import FOLDS
@@ -124,8 +124,7 @@ class Order:
 
     def train(self, wish: Wish) -> None:
         """Plan, train, write and show a new model."""
-        present = find_cards(SHIPPED_MODELS, self.models).get(wish.name)
-        version = present.version + 1 if present else 1
+        version = next_version(wish.name, SHIPPED_MODELS, self.models)
         folder = self.run or Path("runs") / f"{wish.name}-v{version}"
         work, before = self._work, self._before(wish.previous)
         plan = self._plan(wish, folder)

@@ -82,17 +82,17 @@ def refine(
     write(output, found.label_map, card.colors, image if image.is_dir() else None, series or None)
     for warning in found.warnings:
         terminal.note(warning)
+    by_what = name_of(network)
     facts = {
         "model": card.title,
-        "by": name_of(network),
+        "by": by_what,
         "output": output,
         "clicks": clicks,
         "volumes_ml": {name: round(ml, 4) for name, ml in found.label_map.volumes_ml.items()},
         "seconds": round(seconds, 4),
         "warnings": found.warnings,
     }
-    how = name_of(network)
-    said = f"wrote {output}, {len(clicks)} click(s) answered by {how} in {seconds:.2f} s"
+    said = f"wrote {output}, {len(clicks)} click(s) answered by {by_what} in {seconds:.2f} s"
     terminal.answer(facts, _table(start.label_map, found.label_map), said)
 
 

@@ -59,14 +59,13 @@ def train_clicks(
     """
     from verisim.dataset import open_dataset
     from verisim.devices import choose
-    from verisim.installed import SHIPPED_MODELS, find_card, find_cards
+    from verisim.installed import SHIPPED_MODELS, find_card, next_version
     from verisim.training.click_fit import ClickFit, clicker_of
     from verisim.training.schedule import Schedule
 
     terminal = Terminal(as_json)
     corrected = find_card(of, SHIPPED_MODELS, models)
-    present = find_cards(SHIPPED_MODELS, models).get(name)
-    card = clicker_of(corrected, name, present.version + 1 if present else 1)
+    card = clicker_of(corrected, name, next_version(name, SHIPPED_MODELS, models))
     with terminal.warnings_as_notes():
         opened = open_dataset(dataset, subject_pattern, subject_table)
     every = min(validate_every, iterations)

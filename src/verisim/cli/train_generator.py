@@ -230,12 +230,11 @@ def _student(
     from dataclasses import replace
 
     from verisim.cli.order import mirrored_axes
-    from verisim.installed import SHIPPED_MODELS, find_card, find_cards
+    from verisim.installed import SHIPPED_MODELS, find_card, next_version
     from verisim.training.distilling import student_of
 
     found = find_card(teacher, SHIPPED_MODELS, models)
-    present = find_cards(SHIPPED_MODELS, models).get(wish.name)
-    version = present.version + 1 if present else 1
+    version = next_version(wish.name, SHIPPED_MODELS, models)
     card = student_of(found, wish.name, steps, wish.description, version)
     batch = wish.batch_size or (found.training.batch_size if found.training else 2)
     return found, replace(card, mirrored_axes=mirrored_axes(wish.mirror, card.patch_size)), batch
@@ -265,11 +264,10 @@ def _planned(
 ) -> Candidate:
     """The network that a plan of these cases names, as the model's next version."""
     from verisim.fingerprint import fingerprint_of
-    from verisim.installed import SHIPPED_MODELS, find_cards
+    from verisim.installed import SHIPPED_MODELS, next_version
     from verisim.planning import make_plan
 
     with terminal.warnings_as_notes(), terminal.progress("look", COUNT) as progress:
         plan = make_plan(fingerprint_of(dataset, split, progress))
-    present = find_cards(SHIPPED_MODELS, models).get(wish.name)
-    version = present.version + 1 if present else 1
+    version = next_version(wish.name, SHIPPED_MODELS, models)
     return wish.candidates(plan, version)[bool(wish.light)]

@@ -18,13 +18,12 @@ from verisim.networks.clicks import ClickUNet, click_maps, one_hot_channels
 from verisim.patches import predict
 from verisim.progress import SILENT, Progress
 from verisim.refinement.clicks import Seed
+from verisim.refinement.groups import Box
 from verisim.segmentation import Networks, load_network
 from verisim.volume import Array, LabelMap, Volume
 
 MOST_SEEN = 2**24
 """Voxels times channels that the network may see for the clicks of one box."""
-
-Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True)

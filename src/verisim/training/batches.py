@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,10 +57,7 @@ class Batches:
 
     def __call__(self, step: int) -> Batch:
         """Batch number `step`."""
-        generator = np.random.default_rng((self.seed, step))
-        pairs = [self._patch(generator) for _ in range(self.batch_size)]
-        images, labels = zip(*pairs, strict=True)
-        return Batch(torch.stack(images), torch.stack(labels))
+        return drawn(self._patch, self.batch_size, (self.seed, step))
 
     def _patch(self, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
         example = self.examples[generator.integers(len(self.examples))]
@@ -69,6 +66,24 @@ class Batches:
         image = torch.tensor(crop(example.image, centre, size))
         label = torch.tensor(crop(example.label[np.newaxis], centre, size).astype(np.int16))
         return self.augmentation(image, label, int(generator.integers(2**31)))
+
+
+def drawn(
+    patch: Callable[[np.random.Generator], tuple[Tensor, Tensor]],
+    count: int,
+    seed: tuple[int, int],
+) -> Batch:
+    """So many patches.
+
+    Args:
+        patch: Draws an image (C, X, Y, Z) and its label (1, X, Y, Z).
+        count: How many.
+        seed: Of the training, and number of the batch: they decide everything.
+    """
+    generator = np.random.default_rng(seed)
+    pairs = [patch(generator) for _ in range(count)]
+    images, labels = zip(*pairs, strict=True)
+    return Batch(torch.stack(images), torch.stack(labels))
 
 
 def crop(array: Array, centre: Sequence[int], size: Sequence[int]) -> Array:

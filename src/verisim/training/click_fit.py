@@ -20,12 +20,12 @@ from verisim.networks.unet import UNet
 from verisim.networks.weights import fill
 from verisim.precision import laid_out
 from verisim.progress import SILENT, Progress
-from verisim.training.augmentation import Augmentation, seeded, slice_axis_of
 from verisim.training.batches import crop
 from verisim.training.clicking import ClickBatches, Clicking
 from verisim.training.examples import Example, Reader, shelf
 from verisim.training.loop import Loop
 from verisim.training.losses import dice_cross_entropy
+from verisim.training.member import augmentation_of, untrained
 from verisim.training.readers import Said, clicks_into
 from verisim.training.record import extents_of, record
 from verisim.training.schedule import Schedule
@@ -160,22 +160,19 @@ class ClickFit:
         )
 
     def _start(self) -> nn.Module:
-        assert isinstance(self.card.network, ClickUNet), "made by clicker_of"
-        with seeded(self.schedule.seed):
-            network = self.card.network.build(
-                self.card.inputs, self.card.classes, deep_supervision=True
-            )
+        network = untrained(self.card, self.schedule.seed)
         return laid_out(network.to(self.device), self.device)
 
     def _begun(self, examples: Sequence[Example], path: Path, progress: Progress) -> list[Begun]:
         return begun(self.corrected, examples, path, self.schedule.seed, self.device, progress)
 
     def _batches(self, cases: Sequence[Begun]) -> ClickBatches:
-        patch = self.card.patch_size
-        slices = slice_axis_of(patch, self.card.preprocessing.spacing_mm)
-        augmentation = Augmentation(patch, self.card.mirrored_axes, slices)
         return ClickBatches(
-            cases, self.schedule.batch_size, augmentation, self.card.classes, self.schedule.seed
+            cases,
+            self.schedule.batch_size,
+            augmentation_of(self.card),
+            self.card.classes,
+            self.schedule.seed,
         )
 
     def _figures(

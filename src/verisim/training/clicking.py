@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from verisim.networks.clicks import click_maps, one_hot_channels
 from verisim.precision import reduced_precision
 from verisim.training.augmentation import Augmentation
-from verisim.training.batches import Batch, crop
+from verisim.training.batches import Batch, crop, drawn
 from verisim.training.readers import Said, clicks_into
 from verisim.training.starts import Begun, start_of
 from verisim.volume import Array
@@ -46,10 +46,7 @@ class ClickBatches:
 
     def __call__(self, step: int) -> Batch:
         """Batch number `step`; the last K channels of its image are the start."""
-        generator = np.random.default_rng((self.seed, step))
-        pairs = [self._patch(generator) for _ in range(self.batch_size)]
-        images, labels = zip(*pairs, strict=True)
-        return Batch(torch.stack(images), torch.stack(labels))
+        return drawn(self._patch, self.batch_size, (self.seed, step))
 
     def _patch(self, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
         case = self.cases[generator.integers(len(self.cases))]

@@ -60,9 +60,7 @@ class Member:
 
     def start(self) -> nn.Module:
         """The network as training begins: from the card's weights, or from the seed."""
-        single = replace(self.card, members=1)
-        with seeded(self.schedule.seed):
-            network = single.build(deep_supervision=True)
+        network = untrained(self.card, self.schedule.seed)
         if self.card.sha256:
             trained = self.card.load()
             own = trained.members[self.number] if isinstance(trained, Average) else trained
@@ -71,9 +69,7 @@ class Member:
 
     def batches(self) -> Batches:
         """Augmented patches of the cases that teach."""
-        patch = self.card.patch_size
-        slices = slice_axis_of(patch, self.card.preprocessing.spacing_mm)
-        augmentation = Augmentation(patch, self.card.mirrored_axes, slices)
+        augmentation = augmentation_of(self.card)
         return Batches(
             self.learned_from, self.schedule.batch_size, augmentation, self.schedule.seed
         )
@@ -82,6 +78,18 @@ class Member:
         """Mean validation Dice of the finest logits."""
         finest = nn.Sequential(_with_one_sample(network), _Finest())
         return validate(finest, self.card, self.chosen_on, self.device).mean_dice
+
+
+def untrained(card: ModelCard, seed: int) -> nn.Module:
+    """One network of a card, with logits at falling resolutions for its training."""
+    with seeded(seed):
+        return replace(card, members=1).build(deep_supervision=True)
+
+
+def augmentation_of(card: ModelCard) -> Augmentation:
+    """Random changes of the patches of a model."""
+    slices = slice_axis_of(card.patch_size, card.preprocessing.spacing_mm)
+    return Augmentation(card.patch_size, card.mirrored_axes, slices)
 
 
 def _with_one_sample(network: nn.Module) -> nn.Module:
